@@ -46,13 +46,7 @@ def _registered(account: Account, live: LiveEndpoint | None, deployment: Deploym
 
 
 def _bring_back(account: Account, former: Scaling, wanted: Wanted) -> None:
-    command = (
-        f"make scale ENDPOINT={former.endpoint} MIN={wanted.least} MAX={wanted.most} METRIC={wanted.metric} "
-        f"TARGET={wanted.target:g} SCALE_OUT_COOLDOWN={wanted.scale_out_cooldown} "
-        f"SCALE_IN_COOLDOWN={wanted.scale_in_cooldown}"
-    )
-    by_hand = [*wanted.suspended, *(["DisableScaleIn"] if wanted.no_scale_in else [])]
-    command += f"; then set {', '.join(by_hand)} by hand, as before" if by_hand else ""
+    command = _command(former, wanted)
     try:
         found = endpoint.find(account, former.endpoint) or {}
         if not account.is_dry_run and found.get("EndpointStatus") != "InService":
@@ -66,3 +60,16 @@ def _bring_back(account: Account, former: Scaling, wanted: Wanted) -> None:
         say(f"{former.endpoint} has no autoscaling ({explain(error) or error}): {command}")
     else:
         say(f"autoscaling is registered again: {wanted.least} to {wanted.most} instances")
+
+
+def _command(former: Scaling, wanted: Wanted) -> str:
+    """Return the command that brings the autoscaling back; with equal limits `scale` takes nothing else."""
+    command = f"make scale ENDPOINT={former.endpoint} MIN={wanted.least} MAX={wanted.most}"
+    if wanted.least == wanted.most:
+        return command
+    command += (
+        f" METRIC={wanted.metric} TARGET={wanted.target:g} SCALE_OUT_COOLDOWN={wanted.scale_out_cooldown}"
+        f" SCALE_IN_COOLDOWN={wanted.scale_in_cooldown}"
+    )
+    by_hand = [*wanted.suspended, *(["DisableScaleIn"] if wanted.no_scale_in else [])]
+    return f"{command}; then set {', '.join(by_hand)} by hand, as before" if by_hand else command

@@ -76,7 +76,7 @@ def run(settings: RegisterSettings, account: Account) -> int:
     requests = {"CreateModelPackage": request, "CreateModelPackageGroup": _group_request(settings)}
     refuse_failures(list(check_requests(requests, api)))
     if not settings.dry_run:
-        _store(found, folder, settings, account)
+        _store(found, stored, settings, account)
     arn = _create(request, settings, account)
     if held is not None:
         print(held)
@@ -89,30 +89,23 @@ def run(settings: RegisterSettings, account: Account) -> int:
 
 
 def _places(found: Mapping[str, bytes], folder: Location) -> dict[str, Stored]:
-    """Return where evaluation and report will be."""
+    """Return where evaluation and report will be: in a folder per content, so that a version keeps its own."""
     digests = {
         name: hashlib.sha256(found[name]).hexdigest() for name in (EVALUATION, REPORT) if name in found
     }
-    return {name: Stored(_of_content(folder, digest).uri + name, digest) for name, digest in digests.items()}
-
-
-def _of_content(folder: Location, sha256: str) -> Location:
-    """Return a folder per content: a version keeps what it was registered with."""
-    return folder.below(sha256[:16])
+    return {name: Stored(folder.below(one[:16]).uri + name, one) for name, one in digests.items()}
 
 
 def _store(
-    found: Mapping[str, bytes], folder: Location, settings: RegisterSettings, account: Account
+    found: Mapping[str, bytes], stored: Mapping[str, Stored], settings: RegisterSettings, account: Account
 ) -> None:
-    """Upload evaluation and report."""
+    """Upload evaluation and report to where they will be."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name in (EVALUATION, REPORT):
-            if name not in found:
-                continue
+        for name, one in stored.items():
             path = Path(scratch, name)
             path.write_bytes(found[name])
-            file = DigestedFile.of(path)
-            upload(account, {name: file}, _of_content(folder, file.sha256), settings.output_kms_key)
+            file = DigestedFile(path, len(found[name]), one.sha256)
+            upload(account, {name: file}, Location.of(one.uri.removesuffix(name)), settings.output_kms_key)
 
 
 def _group_request(settings: RegisterSettings) -> dict[str, Any]:

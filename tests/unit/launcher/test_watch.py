@@ -1,5 +1,7 @@
 """`watch`: alarms on an endpoint, field by field; and the moves of autoscaling with another instance type."""
 
+import re
+
 import pytest
 
 from bert_classifier.errors import UserError
@@ -140,6 +142,26 @@ def test_an_update_that_fails_or_goes_on_says_what_becomes_of_autoscaling(
     ) as here:
         ended = launch("deploy", *WITH_MODEL, "--instance-type=ml.c5.xlarge", here=here)
     assert (ended.code, expected in ended.err) == (2, True), ended.err
+
+
+def test_the_command_for_equal_limits_is_one_that_scale_takes(aws, launch, served):
+    """Somebody has made the limits equal by hand: then `scale` refuses a metric, a target and cooldowns."""
+    former = served()
+    assert launch("scale", "--max=4", "--target=100").code == 0
+    equal = scaling.Scaling("bert-classifier", "AllTraffic").key | {"MinCapacity": 2, "MaxCapacity": 2}
+    aws.client("application-autoscaling").register_scalable_target(**equal)
+    answers = [described(status, former, EndpointArn="arn") for status in ("InService", "Updating")]
+    with aws.answering(
+        UpdateEndpoint=Answer.refusal("ResourceLimitExceeded"), DescribeEndpoint=answers
+    ) as here:
+        ended = launch("deploy", *WITH_MODEL, "--instance-type=ml.c5.xlarge", here=here)
+    told = re.search(r"once it is InService: make scale ENDPOINT=(\S+) (.*)\n", ended.err)
+    assert told, ended.err
+    flags = [
+        f"--{name.lower().replace('_', '-')}={value}" for name, value in re.findall(r"(\S+)=(\S+)", told[2])
+    ]
+    ended = launch("scale", told[1], *flags)
+    assert (flags, ended.code) == (["--min=2", "--max=2"], 0), ended.err
 
 
 def test_all_names_are_those_that_are_made():
