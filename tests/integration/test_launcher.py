@@ -1,10 +1,11 @@
 """The launcher as a program: what it says of wrong words, wrong accounts and an AWS that does not answer."""
 
+import re
 import subprocess
 
 import pytest
 
-from support.aws import HOST_PYTHON, REPOSITORY
+from support.aws import HOST_PYTHON, REPOSITORY, ROLE
 from support.free_port import free_port
 from support.patience import PATIENCE_S
 
@@ -44,6 +45,22 @@ def test_an_account_that_cannot_be_used_is_reported(aws, environ, code, expected
     assert ended.code == code
     assert expected in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["doctor", "train-spot"])
+def test_without_a_region_whatever_else_is_missing_is_named_at_once(aws, command):
+    """Nobody has to run the command once per setting."""
+    ended = aws.launch(command, AWS_DEFAULT_REGION="")
+    said = ended.out + ended.err
+    for expected in (
+        "No AWS region is set",
+        "There is no training data. → Give TRAIN=",
+        "none is given → Give ROLE=",
+    ):
+        assert expected in " ".join(said.split()), said
+    assert ended.code == 2
+    ended = aws.launch(command, "--train=s3://a-bucket/in", f"--role={ROLE}", AWS_DEFAULT_REGION="")
+    assert not re.search("ROLE=|no training data", ended.out + ended.err)
 
 
 @pytest.mark.parametrize("port", [0, free_port()], ids=["no credentials", "no network"])

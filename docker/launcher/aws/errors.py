@@ -75,7 +75,7 @@ _REFUSALS: tuple[tuple[set[str], type[ContainerError], str, str], ...] = (
     ),
     (_DENIED, UserError, "You may not call {operation}: {message}.", _ASK_FOR_POLICY),
     (
-        {"NoSuchBucket"}, UserError, "There is no such bucket ({bucket}).",
+        {"NoSuchBucket", "InvalidBucketName"}, UserError, "There is no such bucket ({bucket}).",
         "Correct the s3:// address, or create the bucket: aws s3 mb s3://….",
     ),
     (

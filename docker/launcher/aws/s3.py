@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -9,10 +10,12 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.settings import shown
 from launcher.aws.account import Account
 from launcher.aws.errors import is_denied
 from launcher.findings import Finding, warn
 
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}")  # S3's oldest have capitals and _
 MOST_KEYS = 5000  # enough to see what a prefix holds
 
 
@@ -87,8 +90,9 @@ def look(account: Account, uri: str, suffixes: Collection[str]) -> tuple[Locatio
     Perhaps only the job's role may read there: then an address with one of `suffixes` counts as an object.
 
     Raises:
-        UserError: when the address is ambiguous.
+        UserError: when the address is ambiguous, or none of an object.
     """
+    _refuse_odd(uri)
     try:
         return resolve(account, uri)
     except ClientError as error:
@@ -97,6 +101,21 @@ def look(account: Account, uri: str, suffixes: Collection[str]) -> tuple[Locatio
     location = Location.of(uri)
     is_object = PurePosixPath(location.key).suffix.lower() in suffixes
     return location if is_object else location.as_folder(), None
+
+
+def _refuse_odd(uri: str) -> None:
+    """Raise for an address that S3 or the job would read as another one, or that no library sends."""
+    location = Location.of(uri)
+    if not _BUCKET.fullmatch(location.bucket):
+        raise UserError(
+            f"{uri} names no bucket: {shown(location.bucket)} is not 3 to 255 letters, digits, dots, hyphens and _.",
+            "Write s3://bucket/prefix; an access point goes by its alias.",
+        )
+    if {".", ".."} & set(location.key.split("/")):
+        raise UserError(
+            f"{uri} has . or .. between slashes, which S3 takes as names and a job's disk does not.",
+            "Write the prefix as S3 lists it.",
+        )
 
 
 def unseen(subject: str, location: Location) -> Finding:

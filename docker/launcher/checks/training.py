@@ -15,7 +15,7 @@ from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
 from launcher.aws.model import stamp
 from launcher.aws.s3 import prefix_of
-from launcher.checks.account import check_access
+from launcher.checks.account import Needs, check_access, check_role
 from launcher.checks.job import Job
 from launcher.checks.request import check_request, with_instances
 from launcher.checks.unused import check_image_settings, check_unused
@@ -83,16 +83,18 @@ def check_settings(job: Job, account: Account) -> list[Finding]:
 
 
 def check_without_aws(settings: TrainSettings, account: Account, *, spot: bool) -> list[Finding]:
-    """Check what needs no AWS: settings, and the files of this machine."""
+    """Check what needs no AWS: settings, what is missing among them, and the files of this machine."""
     in_s3: dict[str, Any] = {n: "" for n in _CHANNELS if getattr(settings, n).startswith("s3://")}
     local = dataclasses.replace(settings, **in_s3)
-    channels, findings = find_channels(local, account) if local.train else ([], [])
+    is_local = local.train or not (settings.train or settings.s3_data)
+    channels, findings = find_channels(local, account) if is_local else ([], [])
     names = [*(channel.name for channel in channels), *in_s3]
     return [
         *_check_config(settings, names),
         *check_count(settings),
         *check_times(settings, spot=spot),
         *check_tags(settings),
+        *([] if settings.role else check_role(account, "", Needs("training-role.json", [], []))),
         *findings,
     ]
 

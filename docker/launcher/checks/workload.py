@@ -75,5 +75,6 @@ def _check_own_tag(tags: Mapping[str, str]) -> Iterator[Finding]:
     count = len({*tags, own_tag.KEY})
     if count > own_tag.MOST_TAGS:
         message = f"with the launcher's own, {own_tag.KEY}, there are {count} tags"
-        remedy = f"A resource has at most {own_tag.MOST_TAGS}: leave out {count - own_tag.MOST_TAGS}."
+        most, own = own_tag.MOST_TAGS, "that one among them"
+        remedy = f"A resource has at most {most}, {own}: leave {count - most} of TAGS out."
         yield fail("tags", message, remedy)

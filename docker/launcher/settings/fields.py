@@ -99,11 +99,17 @@ def listed(accepts: str, help: str, *, most: int, longest: int) -> Any:
 
 
 def pairs(
-    help: str, *, most: int, name: str = r".+", name_is: str = "one character or more", longest: int = 256
+    help: str,
+    *,
+    most: int | None,
+    name: str = r".+",
+    name_is: str = "one character or more",
+    longest: int = 256,
 ) -> Any:
     """Return a dataclass field for a tuple of (name, value), written like assignments in a shell.
 
     Args:
+        most: of the pairs; None where a check counts them.
         name: pattern of the names.
         name_is: the pattern in words, as the end of "the name is not …".
     """
@@ -133,11 +139,11 @@ def _words(value: str) -> list[str]:
         raise UnfitValueError("a quote is not closed, or a backslash stands at the end") from error
 
 
-def _refuse_number(names: Sequence[str], most: int) -> None:
+def _refuse_number(names: Sequence[str], most: int | None) -> None:
     twice = next((one for one in names if names.count(one) > 1), None)
     if twice is not None:
         raise UnfitValueError(f"{shown(twice)} is there more than once")
-    if len(names) > most:
+    if most is not None and len(names) > most:
         raise UnfitValueError(f"there are {len(names)}, and {most} are the most")
 
 

@@ -53,7 +53,7 @@ class WorkloadSettings(ImageSettings):
     )
     tags: tuple[tuple[str, str], ...] = pairs(
         "Tags of all resources that are created.",
-        most=50,
+        most=None,  # a check says how many there may be, beside the launcher's own
         name=r".{1,128}",
         name_is="1 to 128 characters",
         longest=256,

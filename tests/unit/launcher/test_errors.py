@@ -81,6 +81,7 @@ def refused(code: str, status: int = 400, **more: str) -> botocore.exceptions.Cl
         ("InvalidAccessKeyId", 403, UserError, "AWS does not know these credentials"),
         ("RequestTimeTooSkewed", 403, UserError, "machine's clock is wrong"),
         ("NoSuchBucket", 404, UserError, "There is no such bucket"),
+        ("InvalidBucketName", 400, UserError, "There is no such bucket"),
         ("PermanentRedirect", 301, UserError, "The bucket is in another region: why. Use one"),
         ("KMS.DisabledException", 400, UserError, "The KMS key cannot be used: why. Correct OUTPUT_KMS_KEY"),
         ("SlowDown", 503, PlatformError, "AWS did not answer PutObject: why. Try again"),

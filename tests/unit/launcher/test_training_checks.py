@@ -199,6 +199,7 @@ def test_reserved_tags_are_reported():
             dict.fromkeys(map(str, range(50)), "v"),
             "with the launcher's own, bert-classifier:made-by, there are 51",
         ),
+        (dict.fromkeys(map(str, range(60)), "v"), "there are 61 tags"),
         ({**dict.fromkeys(map(str, range(49)), "v"), "bert-classifier:made-by": "launcher"}, ""),
     ],
 )

@@ -1,5 +1,7 @@
 """What AWS does not tell or permit: taken as given with a doubt, or refused; and what depends on the partition."""
 
+import re
+
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
@@ -8,7 +10,7 @@ from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.aws.ecr import ImageName, image_uri
 from launcher.aws.model import artifact_of
-from launcher.aws.s3 import Location
+from launcher.aws.s3 import Location, look
 from launcher.checks.account import Needs, check_role
 from launcher.checks.model import find_artifact
 from launcher.checks.training import find_channels
@@ -80,6 +82,33 @@ def test_texts_that_only_the_role_may_read_are_taken_as_given(closed, tmp_path):
     assert [one.severity for one in check_input(settings, found)] == [Severity.WARNING]
     with pytest.raises(UserError, match="are unknown"):
         input_of(TransformSettings(input=there), Location(BUCKET, "mine/"), closed, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("uri", "cause"),
+    [
+        ("s3://", "s3:// names no bucket: '' is not 3 to 255 letters"),
+        ("s3:///in", "s3:///in names no bucket: '' is not 3 to 255 letters"),
+        ("s3://a/in", "s3://a/in names no bucket: 'a' is not"),
+        ("s3://arn:aws:s3:us-east-1:1:accesspoint/a/in", "names no bucket: 'arn:aws:s3:us-east-1:1:accesspoint'"),
+        (f"s3://{BUCKET}/../in", "/../in has . or .. between slashes, which S3 takes as names"),
+        (f"s3://{BUCKET}/in/./a.csv", "/in/./a.csv has . or .. between slashes"),
+        (f"s3://{BUCKET}/in/..", "/in/.. has . or .. between slashes"),
+    ],
+)  # fmt: skip
+def test_an_odd_address_is_refused_in_words_and_before_any_request(closed, tmp_path, uri, cause):
+    """Of a channel and of texts; the AWS library would answer with a regular expression."""
+    with pytest.raises(UserError, match=re.escape(cause)):
+        channels_of(TrainSettings(train=uri), closed)
+    with pytest.raises(UserError, match=re.escape(cause)):
+        input_of(TransformSettings(input=uri), Location(BUCKET, "mine/"), closed, tmp_path)
+
+
+def test_dots_and_empty_parts_that_s3_lists_are_names(aws, monkeypatch):
+    """Nothing stands between two slashes of a key that somebody's program wrote; `..` inside a name is no part."""
+    aws.put("in//a..b/t.csv", "text")
+    location, sizes = look(speaking_to(aws, monkeypatch), f"s3://{BUCKET}/in//a..b", ())
+    assert (location.key, sizes) == ("in//a..b/", {"in//a..b/t.csv": 4})
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
