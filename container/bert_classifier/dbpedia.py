@@ -84,7 +84,7 @@ class DbpediaDataset(Dataset[tuple[str, Label]]):
         wrong.refuse(label_remedy(wrong.reasons, has_classes=bool(files.classes), mark=mark))
         self.texts = self._writer.finish()
         label_codes = np.frombuffer(codes, dtype=np.int32) if codes else np.zeros(0, dtype=np.int32)
-        self.label_names, self.label_codes = alike_labels(list(self._codes), label_codes)
+        self.label_names, self.label_codes = alike_labels(list(self._codes), label_codes, files.classes)
         self.understood = [table.understood for table in self._tables]
         self.num_empty = sum(table.left_out[WITHOUT_TEXT] for table in self._tables)
 

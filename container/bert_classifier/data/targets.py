@@ -1,7 +1,7 @@
 """Raw labels as the numbers that training needs: a class index for each text, or 1 and 0 for each class."""
 
 import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,25 +28,29 @@ def single_labels(labels: Iterable[Any]) -> Iterable[Any]:
             yield label
 
 
-def alike_labels(names: Sequence[Any], codes: np.ndarray) -> tuple[Sequence[Any], np.ndarray]:
+def alike_labels(
+    names: Sequence[Any], codes: np.ndarray, classes: Collection[str] = ()
+) -> tuple[Sequence[Any], np.ndarray]:
     """Return the labels as sets if any of them is one, and the codes of the items among them, int32 (n,).
 
     Args:
         names: different labels, strings or sorted tuples of strings.
         codes: int32 (n,), the label of each item as an index into the names.
+        classes: known ones, each of which is one label however it is written.
     """
     if not any(map(are_several, names)) or all(map(are_several, names)):
         return names, codes
     found: dict[Any, int] = {}
-    moved = [found.setdefault(_as_set(name), len(found)) for name in names]
+    moved = [found.setdefault(_as_set(name, classes), len(found)) for name in names]
     return list(found), np.array(moved, dtype=np.int32)[codes]
 
 
-def _as_set(label: Any) -> Any:
+def _as_set(label: Any, classes: Collection[str]) -> Any:
     """Return one label as a set; a list that was written as text is one that had a single label."""
     if are_several(label):
         return label
-    return tuple(map(str, list_in(label) or [label]))
+    items = None if label in classes else list_in(label)
+    return tuple(map(str, items or [label]))
 
 
 class TargetReader:

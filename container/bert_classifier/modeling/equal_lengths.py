@@ -31,21 +31,21 @@ class EqualLengths(Forward):
     def arrays(self, encoded: EncodedTexts, windows: np.ndarray) -> Inputs:
         """Return the tokens of b windows, by length, and how to put the logits into the order of the windows."""
         lengths = encoded.lengths[windows]
-        order = np.argsort(lengths, kind="stable")
+        order, places = _by_length(lengths)
         ids, positions, _ = pack(encoded, windows[order])
         types = types_in_row(encoded, windows[order], positions)
         values, counts = np.unique(lengths, return_counts=True)
         return {
             "input_ids": ids[0],
             **({} if types is None else {TYPE_IDS: types[0]}),
-            "places": np.argsort(order, kind="stable"),
+            "places": places,
             "shapes": list(zip(counts.tolist(), values.tolist(), strict=True)),
         }
 
     def places(self, encoded: EncodedTexts, windows: np.ndarray) -> torch.Tensor:
         """Return where the outputs of the passes by length, one behind the other, have each window's: (b,)."""
-        order = np.argsort(encoded.lengths[windows], kind="stable")
-        return torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)
+        _, places = _by_length(encoded.lengths[windows])
+        return torch.from_numpy(places).to(self.device)
 
     def tokens_of(self, lengths: np.ndarray) -> int:
         """Return the tokens that one pass over windows of these lengths computes."""
@@ -67,6 +67,14 @@ class EqualLengths(Forward):
     def of_one_length(self, inputs: Inputs) -> torch.Tensor:
         """Return the logits of windows without padding, of which the inputs have (b, length)."""
         return logits_of(self.model, attention_mask=None, **inputs)
+
+
+def _by_length(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order of b lengths, equal ones as they stand, and where each length is in it, int64 (b,) both."""
+    order = np.argsort(lengths, kind="stable")
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return order, places
 
 
 def padded_or_by_length(padded: Forward, sample: EncodedTexts) -> Forward:

@@ -226,6 +226,20 @@ def test_a_late_list_of_two_counts(tmp_path):
     assert targets[[0, 1, 1400]].tolist() == [[1, 0], [0, 1], [1, 1]]
 
 
+@pytest.mark.parametrize("name", ["[OOV]", "('a', 'b')", "<a><b>"])
+def test_a_class_that_looks_like_a_list_stays_one_when_a_late_list_counts(tmp_path, name):
+    """What classes.txt lists is one label, also in rows that were read before the first list of two."""
+    path = tmp_path / "a.jsonl"
+    rows = [{"label": name if i % 2 else "b", "text": text} for i, text in enumerate(TEXTS * 100)]
+    rows.append({"label": ["b", name], "text": "both"})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    classes = ["a", "b", name]
+    dataset = DbpediaDataset(DataFiles([path], ReaderSettings(), classes))
+    assert [dataset[index][1] for index in (0, 1, -1)] == [("b",), (name,), tuple(sorted(("b", name)))]
+    targets = read_examples(dataset, DbpediaLabelMapper(classes), "train").targets
+    assert targets[[0, 1, -1]].tolist() == [[0, 1, 0], [0, 0, 1], [0, 1, 1]]
+
+
 def test_joined_cells_without_a_separator_stay_one_label(tmp_path):
     """Nothing is guessed from a bar in a name; the data doctor asks about it."""
     dataset = dataset_of(tmp_path, "a.csv", cells(lambda labels: "|".join(labels) or "other"))
