@@ -22,7 +22,11 @@ SIZE = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "
 OWN_SIZES = {"eurobert": {"head_dim": 32, "num_key_value_heads": 12}, "nomic_bert": {"head_dim": 32}}
 OWN_SIZES["albert"] = {"embedding_size": 128}
 OWN_SIZES["modernbert"] = {"local_attention": 128, "intermediate_size": 1024}  # with a gate: as many weights
-FAMILIES = ("mpnet", "modernbert", "albert", "eurobert", "nomic_bert")
+OWN_SIZES["gte"] = {"intermediate_size": 1024}
+FAMILIES = (
+    "mpnet", "modernbert", "albert", "eurobert", "nomic_bert", "gte", "jina_embeddings_v3", "roberta-prelayernorm",
+    "xlm-roberta-xl",
+)  # fmt: skip
 TEXT = "river castle bridge tower comet engine wheel piston violin chorus ballad falcon " * 4
 _TURN = f"""
 import json, resource, sys, time

@@ -13,6 +13,8 @@ Config = Mapping[str, Any]
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "silu": "silu"}
 # Fields of config.json.
 POOLING, ROTARY, KINDS = "classifier_pooling", "rope_parameters", "layer_types"
+_PERIOD, _USUAL_PERIOD = "global_attn_every_n_layers", 3  # as in ModernBertConfig
+_FULL, _SLIDING = "full_attention", "sliding_attention"
 
 
 class Positions(enum.Enum):
@@ -50,9 +52,11 @@ class Family:
         poolings: values of classifier_pooling: "mean" of the tokens, "late" for that of their logits; the others mean
             the first token, which all other families read.
         needs: fields of config.json with the only value that the engine knows.
-        has_all_biases: where not, those that a checkpoint lacks are 0, and the first layer may lack its first norm.
+        has_all_biases: where not, those that a checkpoint lacks are 0, and where norms come first, the first layer may
+            lack that.
         has_kinds: layers are of kinds, by layer_types, which transformers does not read for the other families.
         is_gated: the feed-forward network's first part is multiplied with another one (Shazeer 2020).
+        gate_is_last: in a product of both, the part that is activated lies behind the one it is multiplied with.
         norm_first: norms precede attention and feed-forward network, and the residual has none.
         is_centred: norms subtract the mean; else they are RMSNorm, and add nothing.
     """
@@ -72,6 +76,7 @@ class Family:
     has_all_biases: bool = True
     has_kinds: bool = False
     is_gated: bool = False
+    gate_is_last: bool = False
     norm_first: bool = False
     is_centred: bool = True
 
@@ -140,6 +145,23 @@ FAMILIES = {
         has_kinds=False,
         is_centred=False,
     ),
+    "gte": Family(
+        "gte",
+        Head("gte.pooler.dense", "tanh", "classifier"),
+        positions=Positions.ROTARY,
+        has_all_biases=False,
+        is_gated=True,
+        gate_is_last=True,
+    ),
+    "jina_embeddings_v3": dataclasses.replace(
+        _ROBERTA, embedding_norm="emb_ln", positions=Positions.ROTARY, padding=None
+    ),
+    "roberta-prelayernorm": dataclasses.replace(
+        _ROBERTA, encoder="roberta_prelayernorm", final_norm="LayerNorm", norm_first=True
+    ),
+    "xlm-roberta-xl": dataclasses.replace(
+        _ROBERTA, embedding_norm="", final_norm="encoder.LayerNorm", norm_first=True
+    ),
 }
 
 
@@ -166,7 +188,10 @@ def why_not(config: Config) -> str:
     unknown = [
         f"{name}={config.get(name)}" for name, values in known.items() if config.get(name) not in values
     ]
-    if is_rotary and not _rotates_as_usual(config):
+    if family.has_kinds and not _has_known_kinds(config):
+        field = _PERIOD if config.get(KINDS) is None else KINDS
+        unknown.append(f"{field}={config.get(field)}")
+    elif is_rotary and not _rotates_as_usual(config):
         unknown.append(f"{ROTARY}={config.get(ROTARY)}")
     return f"its config.json has {', '.join(unknown)}" if unknown else ""
 
@@ -180,12 +205,32 @@ def _rotates_as_usual(config: Config) -> bool:
 
 def _rotations(config: Config) -> list[Any]:
     """Return what config.json says of the rotations in each layer, or in all; None where it says nothing."""
-    parameters, kinds = config.get(ROTARY), config.get(KINDS)
+    parameters = config.get(ROTARY)
     if not family_of(config)[0].has_kinds:
         return [parameters]
-    if not (isinstance(parameters, dict) and isinstance(kinds, list)):
+    if not isinstance(parameters, dict):
         return [None]
-    return [parameters.get(str(kind)) for kind in kinds]
+    return [parameters.get(kind) for kind in layer_kinds(config)]
+
+
+def _has_known_kinds(config: Config) -> bool:
+    kinds, period = config.get(KINDS), config.get(_PERIOD, _USUAL_PERIOD)
+    if kinds is None:
+        return isinstance(period, int) and period > 0
+    return isinstance(kinds, list) and all(kind in (_FULL, _SLIDING) for kind in kinds)
+
+
+def layer_kinds(config: Config) -> list[str]:
+    """Return the kind of each layer of a family that has_kinds, as transformers derives it where config.json has none.
+
+    Args:
+        config: of a model that can be computed.
+    """
+    if config.get(KINDS) is not None:
+        return list(config[KINDS])
+    period, count = config.get(_PERIOD, _USUAL_PERIOD), config.get("num_hidden_layers")
+    numbers = range(count if isinstance(count, int) else 0)
+    return [_SLIDING if number % period else _FULL for number in numbers]
 
 
 def kinds_of_layers(config: Config) -> dict[str, tuple[float, int | None]]:
@@ -196,8 +241,8 @@ def kinds_of_layers(config: Config) -> dict[str, tuple[float, int | None]]:
     """
     if not family_of(config)[0].has_kinds:
         return {"": (float(config[ROTARY]["rope_theta"]), None)}
-    windows = {"full_attention": None, "sliding_attention": int(config["local_attention"]) // 2 + 1}
-    kinds = dict.fromkeys(config[KINDS])
+    windows = {_FULL: None, _SLIDING: int(config["local_attention"]) // 2 + 1}
+    kinds = dict.fromkeys(layer_kinds(config))
     return {kind: (float(config[ROTARY][kind]["rope_theta"]), windows[kind]) for kind in kinds}
 
 

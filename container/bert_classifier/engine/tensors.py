@@ -8,12 +8,12 @@ import torch
 
 from bert_classifier.engine.families import (
     ACTIVATIONS,
-    KINDS,
     POOLING,
     Config,
     Positions,
     family_of,
     kinds_of_layers,
+    layer_kinds,
     name_of_words,
 )
 from bert_classifier.engine.places import Places, biases_of_distances, frequencies_of, in_pairs
@@ -190,7 +190,8 @@ class _Reader:
         query, key, value = self._attention(path)
         is_normed = number > 0 or f"{path}.{names.attention_norm}.weight" in self._tensors
         norm = self._norm(f"{path}.{names.norm}")
-        if norm is None or not (is_normed or self._family.norm_first):
+        may_lack = self._family.norm_first and not self._family.has_all_biases
+        if norm is None or not (is_normed or may_lack):
             raise KeyError(path)
         return Layer(
             query=query,
@@ -198,11 +199,20 @@ class _Reader:
             value=value,
             attended=self._weights(f"{path}.{names.attended}"),
             attention_norm=self._norm(f"{path}.{names.attention_norm}") if is_normed else None,
-            up=_joined(self._weights(f"{path}.{name}") for name in (names.gate, names.up) if name),
+            up=_joined(self._parts_of_up(path)),
             down=self._weights(f"{path}.{names.down}"),
             norm=norm,
-            places=[*self._kinds].index(self._config[KINDS][number] if self._family.has_kinds else ""),
+            places=[*self._kinds].index(layer_kinds(self._config)[number] if self._family.has_kinds else ""),
         )
+
+    def _parts_of_up(self, path: str) -> Iterator[Weights]:
+        """Yield the parts of the feed-forward network's first product, the one that is activated first."""
+        names = [name for name in (self._names.gate, self._names.up) if name]
+        if not self._family.gate_is_last:
+            yield from (self._weights(f"{path}.{name}") for name in names)
+            return
+        weight, bias = self._weights(f"{path}.{names[0]}")
+        yield from zip(reversed(weight.chunk(2)), reversed(bias.chunk(2)), strict=True)
 
     def _attention(self, path: str) -> Iterator[Weights]:
         """Yield weights of queries, keys and values; those that are rotated with their pairs side by side."""

@@ -124,6 +124,14 @@ LAYER_NAMES = {
     "eurobert": dataclasses.replace(
         _ROTARY, attention_norm="input_layernorm", norm="post_attention_layernorm"
     ),
+    "gte": _ROTARY,
+    "jina_embeddings_v3": dataclasses.replace(_ROTARY, up="mlp.fc1", down="mlp.fc2", gate=""),
+    "roberta-prelayernorm": dataclasses.replace(
+        _BERT, attention_norm="attention.LayerNorm", norm="intermediate.LayerNorm"
+    ),
+    "xlm-roberta-xl": dataclasses.replace(
+        _BERT, attention_norm="attention.self_attn_layer_norm", norm="LayerNorm"
+    ),
 }
 # As model.safetensors has them, where transformers renames tensors when it reads and writes.
 NAMES_IN_FILES = {
@@ -139,5 +147,27 @@ NAMES_IN_FILES = {
         "mlp.fc2",
         "norm2",
         gate="mlp.fc12",
+    ),
+    "gte": LayerNames(
+        "encoder.layer",
+        "attention.qkv_proj",
+        "attention.qkv_proj",
+        "attention.qkv_proj",
+        "attention.o_proj",
+        "attn_ln",
+        "mlp.up_gate_proj",
+        "mlp.down_proj",
+        "mlp_ln",
+    ),
+    "jina_embeddings_v3": LayerNames(
+        "encoder.layers",
+        "mixer.Wqkv",
+        "mixer.Wqkv",
+        "mixer.Wqkv",
+        "mixer.out_proj",
+        "norm1",
+        "mlp.fc1",
+        "mlp.fc2",
+        "norm2",
     ),
 }

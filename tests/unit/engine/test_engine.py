@@ -6,75 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.engine.families import can_compute, why_not
+from bert_classifier.engine.families import can_compute
 from bert_classifier.engine.linear import Int8Linear, PlainLinear, float_linear, steps_of_int8
 from bert_classifier.engine.model import _LINEAR, EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.int8_rounding import STEPS
 from bert_classifier.modeling.mean_layer import add_mean_layer
+from support.engine_models import FAMILIES, KINDS, LONGEST, PAD, make_model
 from support.weights import saved_tensors
 
-_ODD_BIASES = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
-KINDS: dict[str, dict[str, Any]] = {  # settings beside the usual ones
-    **{
-        kind: {}
-        for kind in ("bert", "camembert", "data2vec-text", "electra", "mpnet", "nomic_bert", "roberta")
-    },
-    "ernie": {"use_task_id": True},
-    "xlm-roberta": {},
-    "albert": {"embedding_size": 16},
-    "albert in groups": {
-        "embedding_size": 16,
-        "num_hidden_groups": 2,
-        "inner_group_num": 2,
-        "hidden_act": "gelu",
-    },
-    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
-    "distilbert with a field that it does not read": {
-        "dim": 32,
-        "n_layers": 3,
-        "n_heads": 4,
-        "hidden_dim": 48,
-        "layer_norm_eps": 0.1,
-    },
-    "electra with a projection": {"embedding_size": 16},
-    "eurobert": {},
-    "eurobert by its first token": {"classifier_pooling": "bos", "num_key_value_heads": 2},
-    "eurobert with a field that it does not read": {"layer_types": ["full_attention"] * 3},
-    "eurobert by its mean": {"classifier_pooling": "mean", "attention_bias": True},
-    "modernbert": {"local_attention": 16, "global_attn_every_n_layers": 2},
-    "modernbert that ends locally": {"local_attention": 16},
-    "modernbert as mmBERT has it": {"local_attention": 16, "position_embedding_type": "sans_pos"},
-    "modernbert by its mean": {"local_attention": 16, "classifier_pooling": "mean", **_ODD_BIASES},
-}
-FAMILIES = tuple(kind for kind in KINDS if " " not in kind)
-PAD = 1
 LENGTHS = np.array([3, 40, 1, 7, 90, 2])
-_LONGEST = 100  # positions; RoBERTa's begin behind the padding
-
-
-def make_model(kind: str, **settings: Any) -> Any:
-    """Return a random classifier of a kind, large enough in its weights that texts differ."""
-    size = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
-    ids = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), PAD)
-    config_class: Any = CONFIG_MAPPING[kind.split()[0]]
-    usual = {} if kind.startswith("distilbert") else size
-    config = config_class(
-        vocab_size=100, max_position_embeddings=_LONGEST, initializer_range=0.3, num_labels=3,
-        **ids, **usual, **KINDS[kind], **settings,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    model: Any = AutoModelForSequenceClassification.from_config(config)
-    for (
-        name,
-        parameter,
-    ) in model.named_parameters():  # biases and norms begin as 0 and 1, which hides mistakes
-        if parameter.dim() == 1 and "classifier" not in name:
-            torch.nn.init.normal_(parameter, float(parameter.detach()[0]), 0.1)
-    return model.eval()
 
 
 def make_texts() -> EncodedTexts:
@@ -119,12 +62,26 @@ def test_the_engine_computes_what_transformers_does(kind):
         torch.testing.assert_close(of_engine(engine, [row]), expected[[row]], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["albert", "eurobert", "modernbert", "mpnet", "nomic_bert", "roberta"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "albert",
+        "eurobert",
+        "gte",
+        "jina_embeddings_v3",
+        "modernbert",
+        "mpnet",
+        "nomic_bert",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta-xl",
+    ],
+)
 def test_a_text_may_have_all_positions(kind):
     """The longest one that the model takes is computed as by transformers; one token more is refused."""
     model = make_model(kind)
     engine = engine_of(model, "fp32")
-    length = _LONGEST - (0 if engine.padding is None else engine.padding + 1)
+    length = LONGEST - (0 if engine.padding is None else engine.padding + 1)
     ids = torch.from_numpy(np.random.default_rng(0).integers(5, 90, (1, length)))
     engine.check_room(99, length)
     with torch.inference_mode():
@@ -133,10 +90,12 @@ def test_a_text_may_have_all_positions(kind):
         engine.check_room(99, length + 1)
 
 
-@pytest.mark.parametrize("kind", ["albert", "bert", "ernie", "nomic_bert"])
+@pytest.mark.parametrize(
+    "kind", ["albert", "bert", "ernie", "gte", "jina_embeddings_v3", "nomic_bert", "xlm-roberta-xl"]
+)
 def test_token_types_are_those_of_transformers(kind):
     """Tokens of a pair's second text have the embedding of the second type, wherever it begins."""
-    model = make_model(kind)
+    model = make_model(kind, type_vocab_size=2)
     config, tensors = model.config.to_dict(), saved_tensors(model)
     engine = EngineModel(config, tensors, "fp32", has_token_types=True).eval()
     ids = torch.from_numpy(np.random.default_rng(0).integers(5, 90, (3, 20)))
@@ -188,9 +147,12 @@ def test_rounding_is_near_and_texts_do_not_change_each_other(family, precision, 
         "distilbert",
         "electra with a projection",
         "eurobert by its first token",
+        "gte",
+        "jina_embeddings_v3",
         "modernbert",
         "mpnet",
         "roberta",
+        "roberta-prelayernorm",
     ],
 )
 def test_compiled_it_computes_the_same_bits(monkeypatch, family, precision):
@@ -232,49 +194,6 @@ def test_a_layer_in_int8_is_off_by_its_rounding_alone(monkeypatch, steps):
     bound = largest / steps * weight.abs().sum(dim=1) * 1.01 + x.abs().sum(dim=1, keepdim=True) * heaviest / 2
     assert ((rounded - exact).abs() <= bound * 1.02 + 1e-5).all()
     torch.testing.assert_close(rounded[3], bias)
-
-
-_SCALED = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
-
-
-@pytest.mark.parametrize(
-    ("family", "settings", "said"),
-    [
-        ("bert", {"model_type": "big_bird"}, "it is of type big_bird"),
-        ("bert", {"model_type": None}, "it is of type None"),
-        ("bert", {"hidden_act": "quick_gelu"}, "its config.json has hidden_act=quick_gelu"),
-        (
-            "bert",
-            {"position_embedding_type": "relative_key"},
-            "its config.json has position_embedding_type=relative",
-        ),
-        ("bert", {"is_decoder": True}, "its config.json has is_decoder=True"),
-        ("distilbert", {"activation": "relu"}, "its config.json has activation=relu"),
-        ("modernbert", {"hidden_activation": "relu"}, "its config.json has hidden_activation=relu"),
-        ("modernbert", {"classifier_activation": "relu"}, "its config.json has classifier_activation=relu"),
-        ("modernbert", {"classifier_pooling": "max"}, "its config.json has classifier_pooling=max"),
-        ("modernbert", {"rope_parameters": None}, "its config.json has rope_parameters=None"),
-        ("modernbert", {"rope_parameters": {"full_attention": 1.0}}, "its config.json has rope_parameters="),
-        ("modernbert", {"layer_types": None}, "its config.json has rope_parameters="),
-        ("modernbert", {"layer_types": [["full_attention"]] * 3}, "its config.json has rope_parameters="),
-        (
-            "modernbert",
-            {"rope_parameters": {"full_attention": _SCALED, "sliding_attention": _SCALED}},
-            "linear",
-        ),
-        (
-            "nomic_bert",
-            {"rope_parameters": _SCALED},
-            "its config.json has rope_parameters={'rope_type': 'linear'",
-        ),
-    ],
-)
-def test_what_the_engine_does_not_know_is_left_to_transformers(family, settings, said):
-    """Another family, activation, pooling or kind of positions, by its name."""
-    config = make_model(family).config.to_dict()
-    assert can_compute(config)
-    assert not can_compute({**config, **settings})
-    assert said in why_not({**config, **settings})
 
 
 def greedy(ids: torch.Tensor, positions: torch.Tensor, lengths: list[int], most: int) -> torch.Tensor:
