@@ -39,13 +39,11 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
     Raises:
         UserError: when int8 or bf16 is asked for and changes labels.
     """
-    if reason := _why_not(contents):
+    if reason := _why_not(contents, setting):
         logger.info("transformers computes the model: %s", reason)
         return None
-    if setting == "bf16":
-        return _as_asked(contents, "bf16") if torch.cpu._is_avx512_bf16_supported() else None
-    if setting == "int8":
-        return _as_asked(contents, "int8")
+    if setting in ("bf16", "int8"):
+        return _as_asked(contents, setting)
     doubt = _doubt_of_int8(contents)
     if setting == "auto" and not doubt and (artifact := _in_int8_if_as_measured(contents)):
         return artifact
@@ -57,11 +55,14 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
     return artifact
 
 
-def _why_not(contents: Contents) -> str:
+def _why_not(contents: Contents, setting: str) -> str:
     if "probes" not in contents.info:
         return "training has recorded no logits that could prove the engine"
-    reason = why_not(contents.config)
-    return f"the engine cannot, since {reason}" if reason else ""
+    if reason := why_not(contents.config):
+        return f"the engine cannot, since {reason}"
+    if setting == "bf16" and not torch.cpu._is_avx512_bf16_supported():
+        return "the engine cannot, since this CPU has no AVX512_BF16, by which it computes bf16"
+    return ""
 
 
 def _doubt_of_int8(contents: Contents) -> str:

@@ -24,6 +24,7 @@ from bert_classifier.serving.model.precision import precision_of
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from support.clear_text import assert_clear
 from support.fakes import ARCHITECTURES, toy_rows
+from support.patience import PATIENCE_S
 from support.source_tree import CONTAINER
 from support.toy_artifact import make_artifact
 
@@ -32,9 +33,13 @@ OTHERS = (
     "data2vec-text",
     "ernie",
     "eurobert",
+    "gte",
+    "jina_embeddings_v3",
     "modernbert",
     "mpnet",
     "nomic_bert",
+    "roberta-prelayernorm",
+    "xlm-roberta-xl",
 )  # than the families of the BERT kind
 TEXTS = [text for _, text in toy_rows(12)] + ["", "[PAD] <pad> [MASK] </s>", "word " * 100]
 
@@ -159,15 +164,24 @@ def test_what_the_engine_does_not_compute_is_left_to_transformers(
     assert in_engine(other, setting) is None
 
 
-def test_a_start_says_why_transformers_computes_the_model(tmp_path, caplog):
-    """With the field of config.json that the engine does not know."""
+@pytest.mark.parametrize(
+    ("config", "setting", "why"),
+    [
+        ({"hidden_act": "relu"}, "", "its config.json has hidden_act=relu"),
+        ({"hidden_act": "relu"}, "bf16", "its config.json has hidden_act=relu"),
+        ({}, "bf16", "this CPU has no AVX512_BF16, by which it computes bf16"),
+    ],
+)
+def test_a_start_says_why_transformers_computes_the_model(
+    tmp_path, monkeypatch, caplog, config, setting, why
+):
+    """With the field of config.json that the engine does not know, or what the CPU lacks for the precision."""
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
     caplog.set_level("INFO", logger="bert_classifier")
     contents = read_contents(make_artifact(tmp_path / "model"))
-    assert (
-        in_engine(dataclasses.replace(contents, config={**contents.config, "hidden_act": "relu"}), "") is None
-    )
-    why = "the engine cannot, since its config.json has hidden_act=relu"
-    assert f"transformers computes the model: {why}" in caplog.messages
+    other = dataclasses.replace(contents, config={**contents.config, **config})
+    assert in_engine(other, setting) is None
+    assert f"transformers computes the model: the engine cannot, since {why}" in caplog.messages
 
 
 def test_an_artifact_without_probes_is_left_to_transformers(tmp_path):
@@ -177,9 +191,13 @@ def test_an_artifact_without_probes_is_left_to_transformers(tmp_path):
     assert in_engine(dataclasses.replace(contents, info=info), "auto") is None
 
 
-_SERVES = """
-import json, sys
+# What it logs, and where it stands if it hangs or crashes, is what a failure must show.
+_SERVES = f"""
+import faulthandler, json, logging, sys
 from pathlib import Path
+faulthandler.enable()
+faulthandler.dump_traceback_later({PATIENCE_S}, exit=True)
+logging.basicConfig(level="INFO")
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import load_predictors
@@ -197,10 +215,12 @@ def test_transformers_is_not_imported(tmp_path, architecture, setting):
     """That is what makes a start quick; in a process of its own, since tests import it."""
     done = subprocess.run(
         [sys.executable, "-c", _SERVES, make_artifact(tmp_path / "model", architecture=architecture), setting],
-        env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True,
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     scores, is_imported = json.loads(done.stdout.splitlines()[-1])
-    assert is_imported == (setting == "bf16" and not torch.cpu._is_avx512_bf16_supported())
+    needs_it = setting == "bf16" and not torch.cpu._is_avx512_bf16_supported()
+    assert is_imported == needs_it, done.stderr
     assert sum(scores) == pytest.approx(1)
 
 
