@@ -5,16 +5,13 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
 from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
-from bert_classifier.evaluation.channels import reported_channel
+from bert_classifier.evaluation.channels import finite, reported_channel
 from bert_classifier.evaluation.guarantee import Guarantee, guarantee
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
 from bert_classifier.evaluation.precisions import Reading
 from bert_classifier.evaluation.several_runs import CrossValidation
-from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -91,16 +88,6 @@ class EvaluationResult:
         return coverage_curve(scores, result.are_right)
 
 
-def _finite(channel: str, result: Evaluation) -> Evaluation:
-    """Replace NaN and infinity in an evaluation, since they would invalidate every mean."""
-    is_finite = np.isfinite(result.logits)
-    if is_finite.all():
-        return result
-    spoilt = int((~is_finite).any(axis=1).sum())
-    logger.warning("the model's logits are not finite for %s of %s", counted(spoilt, "text"), channel)
-    return Evaluation(np.nan_to_num(result.logits, nan=0.0, posinf=1e4, neginf=-1e4), result.targets)
-
-
 def assess(
     results: Mapping[str, Evaluation], *, abstain_below: float, target_accuracy: float
 ) -> EvaluationResult:
@@ -110,7 +97,7 @@ def assess(
         abstain_below: the threshold if target_accuracy is 0.
         target_accuracy: accuracy of the labels of new texts, which the threshold is to guarantee; 0 = not set.
     """
-    results = {name: _finite(name, result) for name, result in results.items()}
+    results = {name: finite(name, result) for name, result in results.items()}
     temperature = fit_temperature(results["validation"])
     if temperature.reason:
         logger.info("scores are not calibrated: %s", temperature.reason)

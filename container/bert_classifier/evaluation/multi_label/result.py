@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bert_classifier.evaluation.calibration import Temperature
-from bert_classifier.evaluation.channels import reported_channel
+from bert_classifier.evaluation.channels import finite, reported_channel
 from bert_classifier.evaluation.multi_label.calibration import (
     LabelScores,
     brier_score,
@@ -27,7 +27,6 @@ from bert_classifier.evaluation.multi_label.thresholds import (
     fixed_thresholds,
 )
 from bert_classifier.evaluation.several_runs import CrossValidation
-from bert_classifier.job.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +162,7 @@ def assess_labels(
         target_precision: of the answers with each label to new texts, which its threshold is to promise; 0 = not set.
         is_hurried: whether the run ends early, and answers to many validation texts may not be cross-fitted.
     """
-    results = {name: _finite(name, result) for name, result in results.items()}
+    results = {name: finite(name, result) for name, result in results.items()}
     validation = results["validation"]
     temperature = fit_label_temperature(validation)
     if temperature.reason:
@@ -183,14 +182,3 @@ def assess_labels(
     if not can_cross_fit and label_threshold is None:
         logger.warning("scores on validation flatter: its texts chose the thresholds, and the run ends early")
     return result
-
-
-def _finite(channel: str, result: MultiLabelEvaluation) -> MultiLabelEvaluation:
-    """Replace NaN and infinity in an evaluation, since they would invalidate every mean."""
-    is_finite = np.isfinite(result.logits)
-    if is_finite.all():
-        return result
-    spoilt = int((~is_finite).any(axis=1).sum())
-    logger.warning("the model's logits are not finite for %s of %s", counted(spoilt, "text"), channel)
-    logits = np.nan_to_num(result.logits, nan=0.0, posinf=1e4, neginf=-1e4)
-    return dataclasses.replace(result, logits=logits)
