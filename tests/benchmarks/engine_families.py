@@ -25,7 +25,7 @@ OWN_SIZES["modernbert"] = {"local_attention": 128, "intermediate_size": 1024}  #
 OWN_SIZES["gte"] = {"intermediate_size": 1024}
 FAMILIES = (
     "mpnet", "modernbert", "albert", "eurobert", "nomic_bert", "gte", "jina_embeddings_v3", "roberta-prelayernorm",
-    "xlm-roberta-xl",
+    "xlm-roberta-xl", "xmod",
 )  # fmt: skip
 TEXT = "river castle bridge tower comet engine wheel piston violin chorus ballad falcon " * 4
 _TURN = f"""

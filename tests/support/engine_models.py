@@ -25,6 +25,7 @@ KINDS: dict[str, dict[str, Any]] = {  # settings beside the usual ones
         )
     },
     "ernie": {"use_task_id": True},
+    "xmod": {"languages": ["de_DE", "en_XX"], "default_language": "en_XX"},
     "gte without token types": {"type_vocab_size": 0, "hidden_act": "silu", "head_dim": 16},
     "jina_embeddings_v3 with another activation": {"hidden_act": "gelu_new", "head_dim": 4},
     "albert": {"embedding_size": 16},

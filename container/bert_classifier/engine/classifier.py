@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.nn import functional
 
-from bert_classifier.engine.layer import EncoderLayer, MakeLinear, norm_of
+from bert_classifier.engine.layer import EncoderLayer, FeedForward, MakeLinear, norm_of
 from bert_classifier.engine.linear import Linear
 from bert_classifier.engine.places import PlacesInRow
-from bert_classifier.engine.tensors import Classifier
+from bert_classifier.engine.tensors import Classifier, Layer
 
 _TOKENS_OF_A_CORE = 160  # whose values between two products stay in its cache
 _CAUSE = "\nRuntimeError: "  # before the operator's own message, whatever its type was
@@ -139,18 +139,23 @@ class _Pass(torch.nn.Module):
 def _layers(tensors: Classifier, make_linear: MakeLinear) -> Iterator[EncoderLayer]:
     """Yield the encoder's layers; those that are the same share their weights."""
     made: dict[int, EncoderLayer] = {}
-    behind: dict[int, list[Linear]] = {}
+    behind: dict[int, tuple[Linear, list[FeedForward]]] = {}
     last = len(tensors.layers) - 1 if tensors.pooling == "first" else None
     for number, layer in enumerate(tensors.layers):
         if id(layer) not in behind:
-            behind[id(layer)] = [make_linear(*weights) for weights in (layer.attended, layer.up, layer.down)]
-        arguments = (layer, tensors, make_linear, behind[id(layer)])
+            behind[id(layer)] = make_linear(*layer.attended), [*_networks(layer, tensors, make_linear)]
+        arguments = (layer, tensors, make_linear, *behind[id(layer)])
         if number == last:
             yield EncoderLayer(*arguments, only_first=True)
             return
         if id(layer) not in made:
             made[id(layer)] = EncoderLayer(*arguments)
         yield made[id(layer)]
+
+
+def _networks(layer: Layer, tensors: Classifier, make_linear: MakeLinear) -> Iterator[FeedForward]:
+    for up, down in layer.networks:
+        yield FeedForward(make_linear(*up), make_linear(*down), tensors.activation, is_gated=tensors.is_gated)
 
 
 def _means(values: torch.Tensor, lengths: list[int]) -> torch.Tensor:

@@ -14,6 +14,7 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "ge
 # Fields of config.json.
 POOLING, ROTARY, KINDS = "classifier_pooling", "rope_parameters", "layer_types"
 _PERIOD, _USUAL_PERIOD = "global_attn_every_n_layers", 3  # as in ModernBertConfig
+_LANGUAGE = "default_language"
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 
 
@@ -162,6 +163,15 @@ FAMILIES = {
     "xlm-roberta-xl": dataclasses.replace(
         _ROBERTA, embedding_norm="", final_norm="encoder.LayerNorm", norm_first=True
     ),
+    "xmod": dataclasses.replace(
+        _ROBERTA,
+        needs={
+            "pre_norm": False,
+            "adapter_layer_norm": False,
+            "adapter_reuse_layer_norm": True,
+            "ln_before_adapter": True,
+        },
+    ),
 }
 
 
@@ -181,6 +191,7 @@ def why_not(config: Config) -> str:
         "is_decoder": (None, False),
         **{name: (value,) for name, value in family.needs.items()},
         **({POOLING: family.poolings} if family.poolings else {}),
+        **({_LANGUAGE: _languages(config)} if family_of(config)[1].adapter else {}),
     }
     is_rotary = family.positions is Positions.ROTARY
     if not is_rotary:  # else transformers does not read it: mmBERT's is sans_pos
@@ -194,6 +205,11 @@ def why_not(config: Config) -> str:
     elif is_rotary and not _rotates_as_usual(config):
         unknown.append(f"{ROTARY}={config.get(ROTARY)}")
     return f"its config.json has {', '.join(unknown)}" if unknown else ""
+
+
+def _languages(config: Config) -> tuple[str, ...]:
+    languages = config.get("languages")
+    return tuple(map(str, languages)) if isinstance(languages, list | tuple) else ()
 
 
 def _rotates_as_usual(config: Config) -> bool:

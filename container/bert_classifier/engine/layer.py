@@ -12,11 +12,34 @@ from bert_classifier.modeling.local_attention import attend_within
 MakeLinear = Callable[[torch.Tensor, torch.Tensor], Linear]
 
 
+class FeedForward(torch.nn.Module):
+    """Two products, with an activation between them and a gate where the network has one."""
+
+    def __init__(self, up: Linear, down: Linear, activation: str, *, is_gated: bool) -> None:
+        super().__init__()
+        self._up, self._down, self._activation, self._is_gated = up, down, activation, is_gated
+
+    def forward(self, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Return what it computes of hidden, plus the residual, both (tokens, width)."""
+        return self._down.plus(self._expanded(hidden), residual)
+
+    def _expanded(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the values between the two products."""
+        if self._activation == "gelu" and not self._is_gated:
+            return self._up.then_gelu(hidden)
+        up = self._up(hidden)
+        if not self._is_gated:
+            return _activated(up, self._activation)
+        half = up.shape[1] // 2
+        return _activated(up.narrow(1, 0, half), self._activation).mul_(up.narrow(1, half, half))
+
+
 class EncoderLayer(torch.nn.Module):
     """A layer of the encoder.
 
     Args:
-        behind: the linear layers behind attention: attended, up and down.
+        attended: the linear layer behind attention.
+        networks: what follows it; see Layer.networks.
         only_first: compute only the first token of each text, from keys and values of all tokens.
 
     Attributes:
@@ -28,7 +51,8 @@ class EncoderLayer(torch.nn.Module):
         layer: Layer,
         tensors: Classifier,
         make_linear: MakeLinear,
-        behind: list[Linear],
+        attended: Linear,
+        networks: list[FeedForward],
         *,
         only_first: bool = False,
     ) -> None:
@@ -38,17 +62,13 @@ class EncoderLayer(torch.nn.Module):
         self._size, self._first_parts = size, [len(layer.query[1]) // size]
         self._parts = [len(part[1]) // size for part in (layer.key, layer.value)]
         self._rotated = len(layer.key[1]) + (0 if only_first else len(layer.query[1]))
-        self._norm_first, self._activation, self._is_gated = (
-            tensors.norm_first,
-            tensors.activation,
-            tensors.is_gated,
-        )
+        self._norm_first = tensors.norm_first
         self._attention_norm = norm_of(layer.attention_norm, tensors.epsilon)
         self._norm = norm_of(layer.norm, tensors.epsilon)
         joined = (layer.key, layer.value) if only_first else (layer.query, layer.key, layer.value)
         self._vectors = make_linear(*(torch.cat(parts) for parts in zip(*joined, strict=True)))
         self._query = make_linear(*layer.query) if only_first else None
-        self._attended, self._up, self._down = behind
+        self._attended, self._networks = attended, torch.nn.ModuleList(networks)
 
     def forward(
         self,
@@ -105,20 +125,13 @@ class EncoderLayer(torch.nn.Module):
     def _feed_forward(self, attended: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         summed = self._attended.plus(attended, hidden)
         if self._norm_first:
-            return self._down.plus(self._expanded(self._norm(summed)), summed)
-        middle = self._attention_norm(summed)
-        normed: torch.Tensor = self._norm(self._down.plus(self._expanded(middle), middle))
+            for network in self._networks:
+                summed = network(self._norm(summed), summed)
+            return summed
+        normed: torch.Tensor = self._attention_norm(summed)
+        for network in self._networks:
+            normed = self._norm(network(normed, normed))
         return normed
-
-    def _expanded(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Return the feed-forward network's values between its two products."""
-        if self._activation == "gelu" and not self._is_gated:
-            return self._up.then_gelu(hidden)
-        up = self._up(hidden)
-        if not self._is_gated:
-            return _activated(up, self._activation)
-        half = up.shape[1] // 2
-        return _activated(up.narrow(1, 0, half), self._activation).mul_(up.narrow(1, half, half))
 
     def _by_head(self, vectors: torch.Tensor, parts: list[int]) -> list[torch.Tensor]:
         """Return each kind of vector that lies side by side as (1, heads, tokens, size); a list for torch.jit.

@@ -1,5 +1,6 @@
 """A classifier of the engine in place of transformers' model, and its forward pass."""
 
+import itertools
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -54,7 +55,7 @@ class EngineModel(torch.nn.Module):
         self.device = torch.device("cpu")
         self.work_per_token = _RELATIVE_WORK[precision] * _products_of(classifier)
         # Products that are joined count as those that they join.
-        self.linear_layers = 6 * len(classifier.layers) + 2
+        self.linear_layers = 2 + sum(4 + 2 * len(layer.networks) for layer in classifier.layers)
         self._row = RowClassifier(classifier, _LINEAR[precision])
         self.second_type = classifier.length if has_token_types else 0
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
@@ -130,5 +131,11 @@ def _products_of(classifier: Classifier) -> int:
     return sum(
         weight.numel()
         for layer in classifier.layers
-        for weight, _ in (layer.query, layer.key, layer.value, layer.attended, layer.up, layer.down)
+        for weight, _ in (
+            layer.query,
+            layer.key,
+            layer.value,
+            layer.attended,
+            *itertools.chain(*layer.networks),
+        )
     )

@@ -29,7 +29,10 @@ class Layer:
 
     Attributes:
         attention_norm: follows attention, or precedes it where norms come first; None: there is none.
-        up: in a gated network the activated half, then what it is multiplied with.
+        networks: the feed-forward network's first part and its second, behind it those of an adapter, where layers have
+            one (Pfeiffer et al. 2022). The first part of a gated network is the activated half, then what it is
+            multiplied with.
+        norm: precedes or follows each network.
         places: which of Classifier.places it has.
     """
 
@@ -38,8 +41,7 @@ class Layer:
     value: Weights
     attended: Weights
     attention_norm: NormWeights | None
-    up: Weights
-    down: Weights
+    networks: list[tuple[Weights, Weights]]
     norm: NormWeights
     places: int
 
@@ -199,11 +201,16 @@ class _Reader:
             value=value,
             attended=self._weights(f"{path}.{names.attended}"),
             attention_norm=self._norm(f"{path}.{names.attention_norm}") if is_normed else None,
-            up=_joined(self._parts_of_up(path)),
-            down=self._weights(f"{path}.{names.down}"),
+            networks=[*self._networks(path)],
             norm=norm,
             places=[*self._kinds].index(layer_kinds(self._config)[number] if self._family.has_kinds else ""),
         )
+
+    def _networks(self, path: str) -> Iterator[tuple[Weights, Weights]]:
+        yield _joined(self._parts_of_up(path)), self._weights(f"{path}.{self._names.down}")
+        if adapter := self._names.adapter_of(self._config):
+            first, second = (self._weights(f"{path}.{name}") for name in adapter)
+            yield first, second
 
     def _parts_of_up(self, path: str) -> Iterator[Weights]:
         """Yield the parts of the feed-forward network's first product, the one that is activated first."""

@@ -40,9 +40,9 @@ def rounded_to_int8(model: Any, bits: int) -> Iterator[None]:
 
 def encoder_linears(model: Any) -> Iterator[torch.nn.Linear]:
     """Yield the linear layers that int8 rounds: those of the encoder's layers, not the embeddings' or the head's."""
-    names = LAYER_NAMES[model.config.model_type]
-    for path in dict.fromkeys(names.paths(model.config.to_dict())):  # layers may be the same
-        for name in names.products:
+    names, config = LAYER_NAMES[model.config.model_type], model.config.to_dict()
+    for path in dict.fromkeys(names.paths(config)):  # layers may be the same
+        for name in names.products(config):
             yield model.base_model.get_submodule(f"{path}.{name}")
 
 

@@ -16,6 +16,7 @@ class LayerNames:
         up: the feed-forward network's first part.
         down: its second part, which adds to the residual.
         gate: what the first part is multiplied with, where that is a product of its own.
+        adapter: the modules behind it of which each language has its own; a text is of the config's default_language.
         group: the list of layers in each item of `layers`, where these are groups whose layers compute several times.
     """
 
@@ -29,13 +30,23 @@ class LayerNames:
     down: str
     norm: str
     gate: str = ""
+    adapter: str = ""
     group: str = ""
 
-    @property
-    def products(self) -> list[str]:
-        """Names of a layer's linear layers, each once."""
+    def products(self, config: Mapping[str, Any]) -> list[str]:
+        """Return the names of a layer's linear layers that compute, each once.
+
+        Args:
+            config: the fields of config.json.
+        """
         names = (self.query, self.key, self.value, self.attended, self.gate, self.up, self.down)
-        return [name for name in dict.fromkeys(names) if name]
+        return [*(name for name in dict.fromkeys(names) if name), *self.adapter_of(config)]
+
+    def adapter_of(self, config: Mapping[str, Any]) -> list[str]:
+        """Return the names of the adapter's two linear layers; none in families without adapters."""
+        if not self.adapter:
+            return []
+        return [f"{self.adapter}.{config['default_language']}.{part}" for part in ("dense1", "dense2")]
 
     def paths(self, config: Mapping[str, Any]) -> list[str]:
         """Return where the layers lie in the encoder, in the order in which they compute.
@@ -132,6 +143,7 @@ LAYER_NAMES = {
     "xlm-roberta-xl": dataclasses.replace(
         _BERT, attention_norm="attention.self_attn_layer_norm", norm="LayerNorm"
     ),
+    "xmod": dataclasses.replace(_BERT, adapter="output.adapter_modules"),
 }
 # As model.safetensors has them, where transformers renames tensors when it reads and writes.
 NAMES_IN_FILES = {

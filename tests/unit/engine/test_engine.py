@@ -111,8 +111,8 @@ def test_layers_that_are_the_same_are_held_once(monkeypatch):
     """ALBERT's twelve layers are one: only the last one's queries, keys and values are there a second time."""
     monkeypatch.setitem(_LINEAR, "fp32", PlainLinear)
     layers: Any = engine_of(make_model("albert"), "fp32")._row._pass._layers
-    for part in ("_attended", "_up", "_down"):
-        assert len({getattr(layer, part)._weight.data_ptr() for layer in layers}) == 1
+    for part in ("_attended", "_networks.0._up", "_networks.0._down"):
+        assert len({layer.get_submodule(part)._weight.data_ptr() for layer in layers}) == 1
 
 
 def test_as_a_model_it_takes_padding_as_transformers_does():
@@ -153,6 +153,7 @@ def test_rounding_is_near_and_texts_do_not_change_each_other(family, precision, 
         "mpnet",
         "roberta",
         "roberta-prelayernorm",
+        "xmod",
     ],
 )
 def test_compiled_it_computes_the_same_bits(monkeypatch, family, precision):

@@ -63,6 +63,13 @@ _SCALED = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
         ("jina_embeddings_v3", {"hidden_act": "relu"}, "its config.json has hidden_act=relu"),
         ("jina_embeddings_v3", {"rope_parameters": None}, "its config.json has rope_parameters=None"),
         ("roberta-prelayernorm", {"is_decoder": True}, "its config.json has is_decoder=True"),
+        ("xmod", {"pre_norm": True}, "its config.json has pre_norm=True"),
+        ("xmod", {"adapter_layer_norm": True}, "its config.json has adapter_layer_norm=True"),
+        ("xmod", {"adapter_reuse_layer_norm": False}, "its config.json has adapter_reuse_layer_norm=False"),
+        ("xmod", {"ln_before_adapter": False}, "its config.json has ln_before_adapter=False"),
+        ("xmod", {"default_language": None}, "its config.json has default_language=None"),
+        ("xmod", {"default_language": "fr_XX"}, "its config.json has default_language=fr_XX"),
+        ("xmod", {"languages": 2}, "its config.json has default_language=en_XX"),
         (
             "xlm-roberta-xl",
             {"position_embedding_type": "relative_key"},

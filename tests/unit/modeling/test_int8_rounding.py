@@ -28,6 +28,7 @@ def make_model(family: str) -> Any:
     size = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
     if family == "distilbert":
         size = {"dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 96}
+    language = {"default_language": "en_XX"} if family == "xmod" else {}
     config_class: Any = CONFIG_MAPPING[family]
     config = config_class(
         vocab_size=100,
@@ -36,6 +37,7 @@ def make_model(family: str) -> Any:
         num_labels=3,
         pad_token_id=1,
         **size,
+        **language,
     )
     torch.manual_seed(0)
     model: Any = AutoModelForSequenceClassification.from_config(config)

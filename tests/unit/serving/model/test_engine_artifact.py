@@ -40,6 +40,7 @@ OTHERS = (
     "nomic_bert",
     "roberta-prelayernorm",
     "xlm-roberta-xl",
+    "xmod",
 )  # than the families of the BERT kind
 TEXTS = [text for _, text in toy_rows(12)] + ["", "[PAD] <pad> [MASK] </s>", "word " * 100]
 
