@@ -2,10 +2,10 @@
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bert_classifier.modeling.layer_names import NAMES_IN_FILES, LayerNames
+from bert_classifier.modeling.layer_names import LAYER_NAMES, NAMES_IN_FILES, LayerNames
 
 Config = Mapping[str, Any]
 
@@ -180,6 +180,17 @@ def family_of(config: Config) -> tuple[Family, LayerNames]:
     return FAMILIES[config["model_type"]], NAMES_IN_FILES[config["model_type"]]
 
 
+def family_in_file(config: Config, tensors: Iterable[str]) -> tuple[Family, LayerNames]:
+    """Return the family and its layers' names as a file has them that holds tensors of these names.
+
+    Where transformers renames tensors, a checkpoint that came in the names of its modules is saved in them, too.
+    """
+    (family, names), of_modules = family_of(config), LAYER_NAMES[config["model_type"]]
+    if names == of_modules or any(name.startswith(f"{family.encoder}.{names.layers}.") for name in tensors):
+        return family, names
+    return dataclasses.replace(family, embedding_norm=Family.embedding_norm, gate_is_last=False), of_modules
+
+
 def why_not(config: Config) -> str:
     """Return why the engine does not compute a model, by the fields of its config.json; "" if it does."""
     model_type = config.get("model_type")
@@ -270,7 +281,8 @@ def can_compute(config: Config) -> bool:
 def is_of_layers(name: str, config: Config) -> bool:
     """Return whether a tensor of the checkpoint belongs to the encoder's layers."""
     family, names = family_of(config)
-    return name.startswith(f"{family.encoder}.{names.layers}.")
+    lists = (names.layers, LAYER_NAMES[config["model_type"]].layers)
+    return name.startswith(tuple(f"{family.encoder}.{layers}." for layers in lists))
 
 
 def name_of_words(config: Config) -> str:

@@ -11,7 +11,7 @@ from bert_classifier.engine.families import (
     POOLING,
     Config,
     Positions,
-    family_of,
+    family_in_file,
     kinds_of_layers,
     layer_kinds,
     name_of_words,
@@ -110,7 +110,7 @@ def read_classifier(config: Config, tensors: Tensors, *, has_token_types: bool =
 class _Reader:
     def __init__(self, config: Config, tensors: Tensors) -> None:
         self._config, self._tensors = config, tensors
-        self._family, self._names = family_of(config)
+        self._family, self._names = family_in_file(config, tensors)
         self._heads = int(self._setting("num_attention_heads"))
         self._size = int(config.get("head_dim") or config.get("hidden_size", 0) // self._heads)
         is_rotary = self._family.positions is Positions.ROTARY

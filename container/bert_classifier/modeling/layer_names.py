@@ -145,7 +145,8 @@ LAYER_NAMES = {
     ),
     "xmod": dataclasses.replace(_BERT, adapter="output.adapter_modules"),
 }
-# As model.safetensors has them, where transformers renames tensors when it reads and writes.
+# As model.safetensors has them, where transformers renames tensors when it reads and writes. What it has read in the
+# names of its modules it writes in them.
 NAMES_IN_FILES = {
     **LAYER_NAMES,
     "nomic_bert": LayerNames(

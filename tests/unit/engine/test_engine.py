@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bert_classifier.encoding.text_encoder import EncodedTexts
-from bert_classifier.engine.families import can_compute
+from bert_classifier.engine.families import can_compute, is_of_layers
 from bert_classifier.engine.linear import Int8Linear, PlainLinear, float_linear, steps_of_int8
 from bert_classifier.engine.model import _LINEAR, EngineForward, EngineModel
 from bert_classifier.modeling.forward import Forward
@@ -60,6 +60,18 @@ def test_the_engine_computes_what_transformers_does(kind):
     torch.testing.assert_close(of_engine(engine), expected, rtol=1e-5, atol=1e-5)
     for row in (1, 2, 4):
         torch.testing.assert_close(of_engine(engine, [row]), expected[[row]], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gte", "jina_embeddings_v3", "nomic_bert"])
+def test_tensors_may_have_the_names_of_modules(kind):
+    """As in artifacts from checkpoints that came so: transformers renames when it saves only what it renamed before."""
+    model = make_model(kind)
+    config, tensors = model.config.to_dict(), model.state_dict()
+    of_layers = {name for name in tensors if is_of_layers(name, config)}
+    assert of_layers == {name for name in tensors if ".layers." in name}
+    assert not of_layers & saved_tensors(model).keys()
+    engine = EngineModel(config, tensors, "fp32").eval()
+    torch.testing.assert_close(of_engine(engine), alone(model, make_texts()), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
