@@ -33,15 +33,16 @@ class RowClassifier:
 
     Args:
         make_linear: makes the encoder's linear layers; embeddings, norms and the head stay as they are.
+        is_joined: whether the compiled pass is one piece without calls, which takes longer to make.
 
     Attributes:
         vocabulary: number of words.
         length: number of positions.
     """
 
-    def __init__(self, tensors: Classifier, make_linear: MakeLinear) -> None:
+    def __init__(self, tensors: Classifier, make_linear: MakeLinear, *, is_joined: bool = False) -> None:
         self.vocabulary, self.length = len(tensors.words), tensors.length
-        self._pass = _compiled(_Pass(tensors, make_linear))
+        self._pass = _compiled(_Pass(tensors, make_linear), is_joined=is_joined)
 
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """Return logits, float32 (b, classes).
@@ -71,12 +72,14 @@ def _as_by_operator(error: RuntimeError) -> Exception:
     return IndexError(cause) if cause.startswith(_NO_ROW) else RuntimeError(cause)
 
 
-def _compiled(module: torch.nn.Module) -> torch.nn.Module:
+def _compiled(module: torch.nn.Module, *, is_joined: bool) -> torch.nn.Module:
     """Return the module as torch.jit's interpreter runs it: the same operators in the same order."""
     with warnings.catch_warnings():
         # torch.compile, which is to follow it, needs a C++ compiler in the image.
         warnings.simplefilter("ignore", DeprecationWarning)
         scripted: torch.nn.Module = torch.jit.script(module.eval())
+    if is_joined:
+        torch._C._jit_pass_inline(scripted.graph)
     return scripted
 
 

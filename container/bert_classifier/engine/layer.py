@@ -18,10 +18,14 @@ class FeedForward(torch.nn.Module):
     def __init__(self, up: Linear, down: Linear, activation: str, *, is_gated: bool) -> None:
         super().__init__()
         self._up, self._down, self._activation, self._is_gated = up, down, activation, is_gated
+        self._ends_in_gelu = activation in ("gelu", "gelu_tanh") and not is_gated
 
     def forward(self, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
         """Return what it computes of hidden, plus the residual, both (tokens, width)."""
-        return self._down.plus(self._expanded(hidden), residual)
+        values = self._expanded(hidden)
+        if self._ends_in_gelu:
+            return self._down.plus_after_gelu(values, residual)
+        return self._down.plus(values, residual)
 
     def _expanded(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the values between the two products."""
@@ -117,12 +121,12 @@ class EncoderLayer(torch.nn.Module):
     def _in_groups(self, attended: torch.Tensor, hidden: torch.Tensor, most: int) -> torch.Tensor:
         """Return what follows attention, which is computed token by token, for some tokens at a time."""
         if len(hidden) <= most:
-            return self._feed_forward(attended, hidden)
+            return self._behind_attention(attended, hidden)
         groups = (len(hidden) + most - 1) // most
         parts = zip(attended.tensor_split(groups), hidden.tensor_split(groups), strict=True)
-        return torch.cat([self._feed_forward(*part) for part in parts])
+        return torch.cat([self._behind_attention(*part) for part in parts])
 
-    def _feed_forward(self, attended: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    def _behind_attention(self, attended: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         summed = self._attended.plus(attended, hidden)
         if self._norm_first:
             for network in self._networks:

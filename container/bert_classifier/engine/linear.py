@@ -6,6 +6,9 @@ import warnings
 import torch
 from torch.nn import functional
 
+_LEAST_OF_GELU = (
+    0.1701  # its values are greater than -0.1701: none is larger than this one or the token's largest
+)
 _SMALLEST = 1e-12  # weights of zeros must not give a scale of 0
 _TOKENS = 64  # of a product, for which oneDNN chooses the order of the weights; any other number computes too
 # oneDNN keeps a program of some hundred kilobytes for each number of tokens that it has met, and for each shape of
@@ -30,6 +33,10 @@ class Linear(torch.nn.Module):
     def plus(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         """Return the product plus other (tokens, outputs)."""
         return self.forward(x).add_(other)
+
+    def plus_after_gelu(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Return the product plus other, for GELU's values x, which it may overwrite."""
+        return self.plus(x, other)
 
 
 class PlainLinear(Linear):
@@ -128,13 +135,22 @@ class Int8Linear(Linear):
         self._bias = bias
         steps = steps_of_int8()
         self._step, self._zero = 2 / steps, (steps + 1) // 2
+        self._least_of_gelu = _LEAST_OF_GELU
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return float32 (tokens, outputs)."""
         sizes = x.abs()
         # 0 for zeros: 0 / 0 is rounded to some step, which times 0 is 0.
         largest = sizes.amax(dim=-1, keepdim=True)
-        divided = torch.div(x, largest, out=sizes)
+        return self._of_divided(torch.div(x, largest, out=sizes), largest)
+
+    def plus_after_gelu(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Return the product plus other, for GELU's values x, which are overwritten."""
+        largest = x.amax(dim=-1, keepdim=True).clamp_(min=self._least_of_gelu)
+        return self._of_divided(x.div_(largest), largest).add_(other)
+
+    def _of_divided(self, divided: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
+        """Return the product of values that were divided by their token's largest one."""
         scaled = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
             divided, self._step, self._zero, self._packed
         )

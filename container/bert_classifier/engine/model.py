@@ -56,7 +56,8 @@ class EngineModel(torch.nn.Module):
         self.work_per_token = _RELATIVE_WORK[precision] * _products_of(classifier)
         # Products that are joined count as those that they join.
         self.linear_layers = 2 + sum(4 + 2 * len(layer.networks) for layer in classifier.layers)
-        self._row = RowClassifier(classifier, _LINEAR[precision])
+        # int8's pass is 3 to 7 % shorter in one piece. The others would gain less, and start 0.4 CPU seconds later.
+        self._row = RowClassifier(classifier, _LINEAR[precision], is_joined=precision == "int8")
         self.second_type = classifier.length if has_token_types else 0
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
 

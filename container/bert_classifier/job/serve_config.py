@@ -41,7 +41,8 @@ class ServeConfig:
     sagemaker_max_payload_in_mb: int = integer(25, 0, 100, "Largest request body; 0 = 100.")
     serving_max_batch_tokens: int | None = integer(
         None, 64, 10_000_000,
-        "Maximum tokens per forward pass, padding included; default 16384 on a GPU in bf16, else 4096.")
+        "Maximum tokens per forward pass, padding included; default 16384 on a GPU in bf16, 512 where the engine "
+        "computes on a CPU, else 4096.")
     serving_max_concurrent_requests: int = integer(
         64, 1, 4096, "Maximum concurrent requests; further ones get 429.")
     serving_max_records: int = integer(

@@ -172,10 +172,12 @@ def test_compiled_it_computes_the_same_bits(monkeypatch, family, precision):
     """torch.jit runs the pass as Python does: for texts together and alone, in one group of tokens and in several."""
     model = make_model(family)
     compiled = engine_of(model, precision)
-    monkeypatch.setattr("bert_classifier.engine.classifier._compiled", lambda module: module)
+    monkeypatch.setattr("bert_classifier.engine.classifier._compiled", lambda module, **_: module)
     by_python = engine_of(model, precision)
     assert isinstance(compiled._row._pass, torch.jit.ScriptModule)
     assert not isinstance(by_python._row._pass, torch.jit.ScriptModule)
+    calls_layers = 'prim::CallMethod[name="forward"]' in str(compiled._row._pass.graph)
+    assert calls_layers == (precision != "int8")
     for tokens, rows in itertools.product((4, 160), (slice(None), [1], [2])):
         monkeypatch.setattr("bert_classifier.engine.classifier._TOKENS_OF_A_CORE", tokens)
         assert torch.equal(of_engine(compiled, rows), of_engine(by_python, rows))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bert_classifier.engine.linear import Int8Linear, PackedLinear, PlainLinear
+from bert_classifier.engine.linear import _LEAST_OF_GELU, Int8Linear, PackedLinear, PlainLinear
 from support.peak_memory import peak_growth
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN here")
@@ -48,3 +48,22 @@ def test_in_int8_a_token_of_zeros_gives_the_bias_and_a_broken_one_is_seen(inputs
     assert torch.equal(found[1], layer._bias)
     assert not found[2].isfinite().any()
     assert torch.equal(found[[0, 3]], layer(x[[0, 3]]))
+
+
+def test_in_int8_what_gelu_gives_is_rounded_as_other_values_are():
+    """Except where all of a token's values lie below the largest one of those that GELU makes negative."""
+    torch.manual_seed(0)
+    layer, other = Int8Linear(torch.randn(16, 64), torch.randn(16)), torch.randn(5, 16)
+    gelu = torch.nn.functional.gelu(torch.randn(5, 64) * 3)
+    gelu[3], gelu[4] = 0, gelu[4].clamp(max=0)
+    usual, found = layer(gelu) + other, layer.plus_after_gelu(gelu.clone(), other)
+    assert torch.equal(found[:4], usual[:4])
+    torch.testing.assert_close(found[4], usual[4], atol=0.05, rtol=0)
+    assert not layer.plus_after_gelu(torch.full((1, 64), float("nan")), other[:1]).isfinite().any()
+
+
+@pytest.mark.parametrize("activation", ["none", "tanh"])
+def test_gelu_gives_nothing_below_what_int8_counts_on(activation):
+    """Neither of its two forms: a value beyond the largest step would be cut."""
+    values = torch.nn.functional.gelu(torch.linspace(-10, 10, 1_000_001), approximate=activation)
+    assert -_LEAST_OF_GELU < values.min() < -0.9 * _LEAST_OF_GELU

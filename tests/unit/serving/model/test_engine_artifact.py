@@ -60,6 +60,7 @@ def test_the_engine_serves_what_training_exported(tmp_path, caplog, architecture
     np.testing.assert_allclose(_scores(Predictor(artifact), TEXTS), expected, atol=1e-6)
     alone = [_scores(Predictor(artifact), [text])[0] for text in TEXTS]
     np.testing.assert_allclose(alone, expected, atol=1e-6)
+    assert (Predictor(artifact).max_cost, Predictor(artifact, 64).max_cost) == (512, 64)
 
 
 def _scores(predictor: Predictor, texts: list[str]) -> np.ndarray:
