@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bert_classifier.evaluation.metrics import Evaluation, cross_entropies
+from bert_classifier.evaluation.metrics import Evaluation, cross_entropies, slices_of
 
 BINS = 15  # as in the paper
 LEAST_TEXTS = 30  # fewer cannot show how often a score of 0.9 is correct; a prior stands beside them
@@ -62,10 +62,20 @@ class Reliability:
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Return the probabilities for logits (n, classes), float64 (n, classes), as in serving."""
-    scaled = logits.astype(np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    shares = np.empty(logits.shape)
+    for part in slices_of(logits):
+        scaled = logits[part].astype(np.float64) / temperature
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        shares[part] = powers / powers.sum(axis=1, keepdims=True)
     return shares
+
+
+def highest_scores(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the highest probability of each text, float64 (n,), for logits (n, classes), never all in memory."""
+    highest = np.zeros(len(logits))
+    for part in slices_of(logits):
+        highest[part] = softmax(logits[part], temperature).max(axis=1, initial=0.0)
+    return highest
 
 
 def reliability(scores: np.ndarray, are_right: np.ndarray, bins: int = BINS) -> Reliability:
@@ -80,22 +90,25 @@ def reliability(scores: np.ndarray, are_right: np.ndarray, bins: int = BINS) -> 
     )
 
 
-def brier_score(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """Return the mean squared error of probabilities (n, classes) over all classes (Brier 1950), from 0 to 2."""
-    if not len(targets):
-        return 0.0
+def brier_scores(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return each text's squared error over all classes (Brier 1950), from 0 to 2: (n,) of (n, classes)."""
     at_target = probabilities[np.arange(len(targets)), targets]
-    return float(((probabilities**2).sum(axis=1) - 2 * at_target + 1).mean())
+    scores: np.ndarray = (probabilities**2).sum(axis=1) - 2 * at_target + 1
+    return scores
 
 
 def calibration_scores(result: Evaluation, temperature: float) -> dict[str, float]:
     """Return calibration error (ece), negative log-likelihood (nll) and Brier score at a temperature."""
-    probabilities = softmax(result.logits, temperature)
-    losses = cross_entropies(result.logits.astype(np.float64) / temperature, result.targets)
+    logits, targets = result.logits, result.targets
+    highest, squared = np.zeros(result.count), np.zeros(result.count)
+    for part in slices_of(logits):
+        probabilities = softmax(logits[part], temperature)
+        highest[part] = probabilities.max(axis=1, initial=0.0)
+        squared[part] = brier_scores(probabilities, targets[part])
     return {
-        "ece": reliability(probabilities.max(axis=1, initial=0.0), result.are_right).error,
-        "nll": float(losses.mean()) if result.count else 0.0,
-        "brier": brier_score(probabilities, result.targets),
+        "ece": reliability(highest, result.are_right).error,
+        "nll": float(cross_entropies(logits, targets, temperature).mean()) if result.count else 0.0,
+        "brier": float(squared.mean()) if result.count else 0.0,
     }
 
 

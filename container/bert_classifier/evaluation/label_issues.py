@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from bert_classifier.evaluation.metrics import slices_of
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelIssue:
@@ -64,9 +66,11 @@ def doubted_labels(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.n
     counts = np.bincount(targets, minlength=num_classes)
     sums = np.bincount(targets, weights=at_label, minlength=num_classes)
     thresholds = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
-    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
-    answers = confident.argmax(axis=1)
-    found = np.flatnonzero((confident.max(axis=1) >= 0) & (answers != targets))
+    answers, are_confident = np.empty(len(targets), dtype=np.int64), np.empty(len(targets), dtype=bool)
+    for part in slices_of(probabilities):
+        confident = np.where(probabilities[part] >= thresholds, probabilities[part], -1.0)
+        answers[part], are_confident[part] = confident.argmax(axis=1), confident.max(axis=1) >= 0
+    found = np.flatnonzero(are_confident & (answers != targets))
     margins = probabilities[found, answers[found]] - at_label[found]
     order = found[np.argsort(-margins, kind="stable")]
     return order, answers[order]

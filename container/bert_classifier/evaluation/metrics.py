@@ -4,10 +4,12 @@ import abc
 import dataclasses
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 _CHANCE = 0.025  # significance level for beating a constant answer, one-sided
+_VALUES = 1_000_000  # logits converted to float64 at a time
 
 
 class Metrics(abc.ABC):
@@ -156,14 +158,23 @@ def beats_constant(right: int, commonest: int, count: int) -> bool:
     return bool(count) and chance_of_at_least(right, count, commonest / count) <= _CHANCE
 
 
-def cross_entropies(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return -log softmax(logits) at the target of each text, float64 (n,)."""
-    wide = logits.astype(np.float64)
-    largest = wide.max(axis=1)
-    with np.errstate(invalid="ignore"):  # infinite and NaN logits propagate to the loss
-        log_sums = largest + np.log(np.exp(wide - largest[:, None]).sum(axis=1))
-    losses: np.ndarray = log_sums - wide[np.arange(len(targets)), targets]
+def cross_entropies(logits: np.ndarray, targets: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return -log softmax(logits / temperature) at the target of each text, float64 (n,)."""
+    losses = np.empty(len(targets))
+    for part in slices_of(logits):
+        wide = logits[part].astype(np.float64) / temperature
+        largest = wide.max(axis=1)
+        with np.errstate(invalid="ignore"):  # infinite and NaN logits propagate to the loss
+            log_sums = largest + np.log(np.exp(wide - largest[:, None]).sum(axis=1))
+        losses[part] = log_sums - wide[np.arange(len(wide)), targets[part]]
     return losses
+
+
+def slices_of(values: np.ndarray) -> Iterator[slice]:
+    """Yield slices of about a million values: in float64, a whole channel's would take gigabytes several times."""
+    rows = max(1, _VALUES // max(1, values[:1].size))
+    for start in range(0, len(values), rows):
+        yield slice(start, start + rows)
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
-from bert_classifier.evaluation.calibration import calibration_scores, softmax
+from bert_classifier.evaluation.calibration import calibration_scores, highest_scores
 from bert_classifier.evaluation.guarantee import guarantee
 from bert_classifier.evaluation.metrics import Evaluation
 
@@ -80,7 +80,7 @@ class Reading:
 
     def curve(self, result: Evaluation) -> CoverageCurve:
         """Return coverage and accuracy by threshold."""
-        highest = softmax(result.logits, self.temperature).max(axis=1, initial=0.0)
+        highest = highest_scores(result.logits, self.temperature)
         return coverage_curve(highest, result.are_right)
 
     def promise(self, exact: Evaluation, found: Evaluation) -> dict[str, Any]:

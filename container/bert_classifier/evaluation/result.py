@@ -6,7 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from bert_classifier.evaluation.abstention import CoverageCurve, coverage_curve
-from bert_classifier.evaluation.calibration import Temperature, calibration_scores, fit_temperature, softmax
+from bert_classifier.evaluation.calibration import (
+    Temperature,
+    calibration_scores,
+    fit_temperature,
+    highest_scores,
+)
 from bert_classifier.evaluation.channels import finite, reported_channel
 from bert_classifier.evaluation.guarantee import Guarantee, guarantee
 from bert_classifier.evaluation.metrics import Evaluation, wilson_interval
@@ -84,7 +89,7 @@ class EvaluationResult:
     def curve(self, channel: str) -> CoverageCurve:
         """Return coverage and accuracy of a channel by threshold."""
         result = self.results[channel]
-        scores = softmax(result.logits, self.temperature.value).max(axis=1, initial=0.0)
+        scores = highest_scores(result.logits, self.temperature.value)
         return coverage_curve(scores, result.are_right)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bert_classifier.data.examples import Records
-from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.calibration import highest_scores
 from bert_classifier.evaluation.label_issues import LabelIssue
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.quoted_texts import text_cells, text_columns
@@ -79,7 +79,7 @@ def write_predictions(
     path: Path, labels: Sequence[str], result: Evaluation, temperature: float, places: Sequence[str]
 ) -> None:
     """Write the place, true and predicted class, and score of each text."""
-    scores = softmax(result.logits, temperature).max(axis=1, initial=0.0)
+    scores = highest_scores(result.logits, temperature)
     answers = zip(places, result.targets.tolist(), result.predicted.tolist(), scores.tolist(), strict=True)
     rows = ([place, labels[target], labels[answer], score] for place, target, answer, score in answers)
     write_csv(path, ["place", "true", "predicted", "score"], rows)

@@ -9,7 +9,7 @@ from bert_classifier.artifact.profile import LABELS, Profile
 from bert_classifier.artifact.profile_values import answer_values, label_values, text_values
 from bert_classifier.evaluation.assessment import AnyResult
 from bert_classifier.evaluation.calibration import softmax
-from bert_classifier.evaluation.multi_label.evaluation import slices_of
+from bert_classifier.evaluation.metrics import slices_of
 from bert_classifier.evaluation.multi_label.result import MultiLabelResult
 from bert_classifier.job.wording import counted
 from bert_classifier.training.prepare import PreparedData

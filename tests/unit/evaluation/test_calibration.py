@@ -1,6 +1,7 @@
 """Calibration, against scikit-learn and by what defines the temperature."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -22,10 +23,11 @@ from bert_classifier.evaluation.calibration import (
     calibration_scores,
     fit_temperature,
     fitted_temperature,
+    highest_scores,
     reliability,
     softmax,
 )
-from bert_classifier.evaluation.metrics import Evaluation
+from bert_classifier.evaluation.metrics import Evaluation, cross_entropies
 from support.evaluations import evaluation_of
 
 
@@ -215,3 +217,31 @@ def test_softmax_takes_any_finite_logits():
     shares = softmax(np.array([[1e4, 0, -1e4], [3e38, 3e38, 0]], dtype=np.float32), 0.1)
     assert shares.sum(axis=1) == pytest.approx([1, 1])
     assert shares[1].tolist() == [0.5, 0.5, 0.0]
+
+
+def test_scores_of_many_texts_take_hardly_more_memory_than_their_logits():
+    """One array of float64 for all of them would be twice as large as these, and several were held."""
+    logits = np.random.default_rng(0).standard_normal((30_000, 500), dtype=np.float32)
+    result = Evaluation(logits, np.zeros(len(logits), dtype=np.int64))
+    tracemalloc.start()
+    highest = highest_scores(result.logits, 2.0)
+    calibration_scores(result, 2.0)
+    cross_entropies(result.logits, result.targets)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < logits.nbytes
+    assert (highest == softmax(result.logits, 2.0).max(axis=1)).all()
+
+
+@pytest.mark.parametrize("shape", [(40_000, 30), (3_000, 701), (2, 3), (0, 4)])
+def test_parts_give_the_bits_of_the_whole(shape):
+    """Numbers in training.json and reports stay those of the versions that computed all texts at once."""
+    rng = np.random.default_rng(0)
+    logits = (4 * rng.standard_normal(shape)).astype(np.float32)
+    targets = rng.integers(0, shape[1], shape[0])
+    scaled = logits.astype(np.float64) / 1.7
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    np.testing.assert_array_equal(softmax(logits, 1.7), powers / powers.sum(axis=1, keepdims=True))
+    log_sums = scaled.max(axis=1) + np.log(powers.sum(axis=1))
+    expected = log_sums - scaled[np.arange(shape[0]), targets]
+    np.testing.assert_array_equal(cross_entropies(logits, targets, 1.7), expected)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.evaluation.calibration import Temperature, fitted_temperature, reliability
-from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, in_parts, slices_of
+from bert_classifier.evaluation.metrics import slices_of
+from bert_classifier.evaluation.multi_label.evaluation import MultiLabelEvaluation, in_parts
 
 
 def sigmoid(logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bert_classifier.evaluation.metrics import slices_of
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 
 MEAN_AVERAGE_PRECISION = "mean_average_precision"  # of multi_label_score; else micro_f1
-_VALUES = 1_000_000  # logits converted to float64 at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,13 +122,6 @@ def in_parts(logits: np.ndarray, targets: np.ndarray) -> Iterator[tuple[np.ndarr
     """Yield logits, in float64, and targets (m, classes) of some texts at a time: all at once would be held twice."""
     for part in slices_of(targets):
         yield logits[part].astype(np.float64), targets[part]
-
-
-def slices_of(values: np.ndarray) -> Iterator[slice]:
-    """Yield slices that cut an array into parts of about a million values each."""
-    rows = max(1, _VALUES // max(1, values[:1].size))
-    for start in range(0, len(values), rows):
-        yield slice(start, start + rows)
 
 
 def _cross_entropies(wide: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import overload
 import numpy as np
 
 from bert_classifier.evaluation.label_issues import doubted_labels
+from bert_classifier.evaluation.metrics import slices_of
 from bert_classifier.evaluation.multi_label.predictions import LabelPredictions
 
 
@@ -83,8 +84,11 @@ def label_set_mistakes(probabilities: np.ndarray, answers: LabelPredictions) -> 
     Args:
         probabilities: float64 (n, classes).
     """
-    errors = np.where(answers.false, probabilities, np.where(answers.missed, 1 - probabilities, 0.0))
-    worst = errors.max(axis=1, initial=0.0)
+    worst = np.zeros(len(probabilities))
+    for part in slices_of(probabilities):
+        scores = probabilities[part]
+        errors = np.where(answers.false[part], scores, np.where(answers.missed[part], 1 - scores, 0.0))
+        worst[part] = errors.max(axis=1, initial=0.0)
     wrong = np.flatnonzero(~answers.are_exact)
     return [
         LabelSetMistake(

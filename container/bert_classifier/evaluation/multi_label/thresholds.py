@@ -14,8 +14,8 @@ import enum
 import numpy as np
 
 from bert_classifier.evaluation.abstention import between, coverage_curve
+from bert_classifier.evaluation.metrics import slices_of
 from bert_classifier.evaluation.multi_label.calibration import LabelScores
-from bert_classifier.evaluation.multi_label.evaluation import slices_of
 from bert_classifier.job.wording import counted
 
 AnyScores = np.ndarray | LabelScores  # float64 (n, classes)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bert_classifier.data.examples import Records
-from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.calibration import highest_scores
 from bert_classifier.evaluation.compare import Comparison, changed_texts, compare
 from bert_classifier.evaluation.metrics import Evaluation
 from bert_classifier.evaluation.quoted_texts import text_cells, text_columns
@@ -166,7 +166,7 @@ def _changes(pair: Pair) -> dict[str, Any]:
 def _changed(pair: Pair) -> Iterator[tuple[int, list[Any]]]:
     first, second = pair.results
     scores = [
-        softmax(result.logits, evaluation.temperature.value).max(axis=1, initial=0.0)
+        highest_scores(result.logits, evaluation.temperature.value)
         for result, evaluation in zip((first, second), pair.evaluations, strict=True)
     ]
     for index in changed_texts(first, second).tolist():

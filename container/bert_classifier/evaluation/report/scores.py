@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from bert_classifier.evaluation.calibration import softmax
+from bert_classifier.evaluation.calibration import highest_scores
 from bert_classifier.evaluation.guarantee import CONFIDENCE
 from bert_classifier.evaluation.reliability_bins import equal_mass_bins
 from bert_classifier.evaluation.report import plots
@@ -50,7 +50,7 @@ def calibration_section(context: ReportContext) -> Section:
 
 def _reliability_plots(context: ReportContext) -> list[Markup]:
     result, is_calibrated = context.result, context.evaluation.temperature.value != 1
-    before = softmax(result.logits, 1.0).max(axis=1, initial=0.0)
+    before = highest_scores(result.logits, 1.0)
     after = context.probabilities.max(axis=1, initial=0.0)
     return [
         plots.reliability_diagram(
