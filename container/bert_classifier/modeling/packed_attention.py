@@ -28,14 +28,20 @@ class TextLayout:
     Attributes:
         begins: first token of each text, and the end of the last, int32 (b + 1,), on the model's device.
         longest: tokens of the longest text, or more.
+        asks_firsts: whether queries are those of each text's first token, not of all; then without a window.
     """
 
     begins: torch.Tensor
     longest: int
+    asks_firsts: bool = False
 
     def lengths(self) -> list[int]:
         """Return the tokens of each text; waits for a GPU."""
         return [end - begin for begin, end in itertools.pairwise(self.begins.tolist())]
+
+    def firsts(self, tokens: int) -> torch.Tensor:
+        """Return where each text's first token is among so many, (b,); of an empty text behind them, the last one."""
+        return self.begins[:-1].clamp(max=tokens - 1)
 
 
 _texts: ContextVar[TextLayout | None] = ContextVar("texts", default=None)
@@ -72,12 +78,21 @@ def _attend(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     sliding_window: int | None = None,
+    keys_and_values: Callable[..., tuple[torch.Tensor, torch.Tensor]] | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend within texts, for transformers' attention interface: vectors are (1, heads, tokens, size)."""
+    """Attend within texts, for transformers' attention interface: vectors are (1, heads, tokens, size).
+
+    Args:
+        keys_and_values: (module, size) → keys and values of all tokens, where the queries are of first tokens only.
+    """
+    texts = texts_in_row()
+    if keys_and_values is not None and texts is not None:
+        texts = dataclasses.replace(texts, asks_firsts=True)
+        key, value = keys_and_values(module, query.shape[-1])
     # squeeze, not [0], whose backward pass fills a tensor of zeros: three kernels more per vector.
     vectors = [vector.squeeze(0).transpose(0, 1) for vector in (query, key, value)]
-    return kernel(*vectors, texts_in_row(), scale=scaling, window=sliding_window)[None], None
+    return kernel(*vectors, texts, scale=scaling, window=sliding_window)[None], None
 
 
 def attend_text_by_text(
@@ -98,7 +113,11 @@ def attend_text_by_text(
     """
     lengths = texts.lengths()
     mask = bias if window is None else band(min(max(lengths), BLOCKS_FROM * window), window, query.device)
-    split = (vectors.transpose(0, 1)[None].split(lengths, dim=2) for vectors in (query, key, value))
+    asking = 1 if texts.asks_firsts else lengths
+    split = (
+        vectors.transpose(0, 1)[None].split(parts, dim=2)
+        for vectors, parts in ((query, asking), (key, lengths), (value, lengths))
+    )
     attended = [attend_within(q, k, v, scale, window, mask) for q, k, v in zip(*split, strict=True)]
     return torch.cat(attended, dim=2)[0].transpose(0, 1)
 
@@ -118,8 +137,11 @@ def attend_in_one_kernel(
     layer for a random state that is not used.
     """
     beside = None if window is None else window - 1
+    asking = texts.begins
+    if texts.asks_firsts:
+        asking = torch.arange(len(query) + 1, dtype=asking.dtype, device=asking.device)
     attended: torch.Tensor = torch.ops.aten._flash_attention_forward(
-        query, key, value, texts.begins, texts.begins, texts.longest, texts.longest,
+        query, key, value, asking, texts.begins, texts.longest, texts.longest,
         dropout_p=0.0, is_causal=False, return_debug_mask=False, scale=scale,
         window_size_left=beside, window_size_right=beside,
     )[0]  # fmt: skip

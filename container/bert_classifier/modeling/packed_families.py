@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from bert_classifier.modeling.last_layer import let_last_layer_compute_firsts
 from bert_classifier.modeling.local_attention import BLOCKS_FROM
-from bert_classifier.modeling.packed_attention import texts_in_row
+from bert_classifier.modeling.packed_attention import TextLayout, texts_in_row
 
 # model → (module after which the row is reduced, how)
 _Reading = Callable[[Any], tuple[torch.nn.Module, str]]
@@ -81,6 +82,8 @@ def longest_to_prove(model: Any) -> int:
 def let_head_read_row(model: Any) -> None:
     """Let a classifier reduce a row of texts to what its head reads; a padded pass stays as it is."""
     module, how = _READINGS[model.config.model_type](model)
+    if how == "first" and let_last_layer_compute_firsts(model):
+        how = "all"
     if not any(getattr(hook, "func", None) is _reduce for hook in module._forward_hooks.values()):
         module.register_forward_hook(functools.partial(_reduce, how))
     if model.config.model_type == "mpnet":
@@ -90,31 +93,38 @@ def let_head_read_row(model: Any) -> None:
 
 
 def _reduce(how: str, module: torch.nn.Module, inputs: Any, output: Any) -> Any:
-    """Reduce packed hidden states (1, tokens, size) to (b, 1, size)."""
+    """Reduce packed hidden states (1, tokens, size) to (b, 1, size).
+
+    Args:
+        how: "all" where these are of the first tokens already.
+    """
     texts = texts_in_row()
     if texts is None:
         return output
     is_tensor = isinstance(output, torch.Tensor)
     hidden = (output if is_tensor else output.last_hidden_state).squeeze(0)
-    reduced = _FIRST_OR_MEAN[how](hidden, texts.begins).unsqueeze(1)
+    reduced = _REDUCED[how](hidden, texts).unsqueeze(1)
     if is_tensor:
         return reduced
     output.last_hidden_state = reduced
     return output
 
 
-def _first(hidden: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
-    # Empty padding texts may follow the last token.
-    return hidden.index_select(0, begins[:-1].clamp(max=hidden.shape[0] - 1))
+def _all(hidden: torch.Tensor, texts: TextLayout) -> torch.Tensor:
+    return hidden
 
 
-def _mean(hidden: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
+def _first(hidden: torch.Tensor, texts: TextLayout) -> torch.Tensor:
+    return hidden.index_select(0, texts.firsts(len(hidden)))
+
+
+def _mean(hidden: torch.Tensor, texts: TextLayout) -> torch.Tensor:
     # In float32: the sum of thousands of tokens has no room in the 8 bits of bf16.
     means = torch.segment_reduce(
         hidden.float() if hidden.dtype != torch.float64 else hidden,
-        "mean", lengths=begins.diff().long(), axis=0, unsafe=True,
+        "mean", lengths=texts.begins.diff().long(), axis=0, unsafe=True,
     )  # fmt: skip
     return means.to(hidden.dtype)
 
 
-_FIRST_OR_MEAN = {"first": _first, "mean": _mean}
+_REDUCED = {"all": _all, "first": _first, "mean": _mean}

@@ -14,7 +14,7 @@ from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.modeling import packed
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.packed import PackedForward, packed_or_padded
-from bert_classifier.modeling.packed_attention import attend_text_by_text
+from bert_classifier.modeling.packed_attention import TextLayout, attend_text_by_text
 from bert_classifier.modeling.packed_families import PACKED_FAMILIES, _mean, can_be_packed, padding_position
 from bert_classifier.modeling.pooling import use_pooling
 
@@ -180,7 +180,7 @@ def test_the_mean_of_a_long_text_is_exact_in_bf16(length):
     torch.manual_seed(0)
     hidden = (1 + torch.randn(length + 3, 16) / 2).bfloat16()
     begins = torch.tensor([0, 3, length + 3], dtype=torch.int32)
-    means = _mean(hidden, begins)
+    means = _mean(hidden, TextLayout(begins, length))
     assert means.dtype == torch.bfloat16
     expected = torch.stack([hidden[:3].float().mean(dim=0), hidden[3:].float().mean(dim=0)])
     torch.testing.assert_close(means.float(), expected, rtol=2**-8, atol=0)
