@@ -68,7 +68,7 @@ def _take_firsts(
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
     """Give a layer first tokens (1, b, size) for all (1, tokens, size); its options reach attention."""
     texts = texts_in_row()
-    if texts is None:
+    if texts is None or texts.is_last_layer_full:
         return None
     hidden, *others = inputs
     read = layer.get_submodule(parts.norm)(hidden) if parts.norm else hidden

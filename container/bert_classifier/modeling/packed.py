@@ -49,6 +49,10 @@ class PackedForward(Forward):
 
     Args:
         kernel: computes attention within texts.
+
+    Attributes:
+        is_last_layer_full: whether the last layer computes all tokens where the head reads each text's first only. That
+            changes nothing but the last bits: a run that an earlier version began keeps them.
     """
 
     is_padded = False
@@ -62,6 +66,7 @@ class PackedForward(Forward):
         kernel: Kernel = attend_in_one_kernel,
     ) -> None:
         super().__init__(model, pad_id, device, precision)
+        self.is_last_layer_full = False
         self._kernel = kernel
         self._config = model.config
         self._padding_position = padding_position(model)
@@ -93,7 +98,7 @@ class PackedForward(Forward):
 
     def compute(self, inputs: Inputs) -> torch.Tensor:
         """Return logits (b, classes)."""
-        texts = TextLayout(inputs["begins"], inputs["longest"])
+        texts = TextLayout(inputs["begins"], inputs["longest"], self.is_last_layer_full)
         of_model = {name: inputs[name] for name in _ARGUMENTS if name in inputs}
         with self._packed(), side_by_side(texts), self._autocast():
             logits: torch.Tensor = self.model(**of_model).logits.float()

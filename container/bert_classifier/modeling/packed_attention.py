@@ -28,11 +28,13 @@ class TextLayout:
     Attributes:
         begins: first token of each text, and the end of the last, int32 (b + 1,), on the model's device.
         longest: tokens of the longest text, or more.
+        is_last_layer_full: whether the last layer computes all tokens even where the head reads first ones only.
         asks_firsts: whether queries are those of each text's first token, not of all; then without a window.
     """
 
     begins: torch.Tensor
     longest: int
+    is_last_layer_full: bool = False
     asks_firsts: bool = False
 
     def lengths(self) -> list[int]:

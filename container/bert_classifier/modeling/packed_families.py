@@ -83,7 +83,7 @@ def let_head_read_row(model: Any) -> None:
     """Let a classifier reduce a row of texts to what its head reads; a padded pass stays as it is."""
     module, how = _READINGS[model.config.model_type](model)
     if how == "first" and let_last_layer_compute_firsts(model):
-        how = "all"
+        how = "given"
     if not any(getattr(hook, "func", None) is _reduce for hook in module._forward_hooks.values()):
         module.register_forward_hook(functools.partial(_reduce, how))
     if model.config.model_type == "mpnet":
@@ -96,7 +96,7 @@ def _reduce(how: str, module: torch.nn.Module, inputs: Any, output: Any) -> Any:
     """Reduce packed hidden states (1, tokens, size) to (b, 1, size).
 
     Args:
-        how: "all" where these are of the first tokens already.
+        how: "given" where these are of the first tokens already, unless the last layer computes all.
     """
     texts = texts_in_row()
     if texts is None:
@@ -110,8 +110,8 @@ def _reduce(how: str, module: torch.nn.Module, inputs: Any, output: Any) -> Any:
     return output
 
 
-def _all(hidden: torch.Tensor, texts: TextLayout) -> torch.Tensor:
-    return hidden
+def _given(hidden: torch.Tensor, texts: TextLayout) -> torch.Tensor:
+    return _first(hidden, texts) if texts.is_last_layer_full else hidden
 
 
 def _first(hidden: torch.Tensor, texts: TextLayout) -> torch.Tensor:
@@ -127,4 +127,4 @@ def _mean(hidden: torch.Tensor, texts: TextLayout) -> torch.Tensor:
     return means.to(hidden.dtype)
 
 
-_REDUCED = {"all": _all, "first": _first, "mean": _mean}
+_REDUCED = {"given": _given, "first": _first, "mean": _mean}

@@ -80,9 +80,9 @@ def require_same_gradients(model: Any, texts: EncodedTexts, rows: Any) -> None:
         torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-11, msg=name)
 
 
-def seen_by_last_layer(model: Any) -> list[tuple[str, int]]:
+def seen_by_last_layer(model: Any, forward: PackedForward | None = None) -> list[tuple[str, int]]:
     """Return how many tokens the last layer's linear layers compute in a pass over all texts, by name."""
-    forward = packed_pass(model)
+    forward = forward or packed_pass(model)
     layers = model.base_model.get_submodule(LAYERS.get(model.config.model_type, "encoder.layer"))
     seen: list[tuple[str, int]] = []
 
@@ -221,3 +221,17 @@ def test_the_proof_sees_a_last_layer_that_reads_other_tokens(monkeypatch, caplog
     monkeypatch.setattr(packed_attention.TextLayout, "firsts", last_tokens)
     assert type(packed.packed_or_padded(model, PAD, CPU, "fp32", texts)) is Forward
     assert "the padding-free path is off by" in caplog.text
+
+
+@pytest.mark.parametrize("family", sorted(_PARTS))
+def test_all_tokens_are_computed_where_an_earlier_version_did(family):
+    """With the bits of a model that nothing is attached to but what reduces the row behind the last layer."""
+    model, rows = make_model(family).float(), np.arange(len(LENGTHS))
+    now, before = packed_pass(model), packed_pass(copy.deepcopy(model))
+    now.is_last_layer_full = True
+    for layer in before.model.modules():
+        layer._forward_pre_hooks.clear()
+    before.is_last_layer_full = True
+    assert {tokens for _, tokens in seen_by_last_layer(model, now)} == {sum(LENGTHS)}
+    with torch.inference_mode():
+        assert torch.equal(now(make_texts(), rows), before(make_texts(), rows))

@@ -59,7 +59,7 @@ def test_accumulated_gradient_is_the_full_batch_gradient(
     for budget in (1, 64, 200, 100_000):
         trainer.state.token_budget = budget
         trainer.accumulate_gradients(rows, step)
-        assert relative_error(trainer, reference) < 1e-6
+        assert relative_error(trainer, reference) < 2e-6  # by chance of the weights, 0.3 to 1.6 · 10⁻⁶
 
 
 def test_rows_per_device_limit_micro_batches_but_not_the_gradient(tmp_path: Path) -> None:

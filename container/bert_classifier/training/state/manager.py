@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from bert_classifier.job.environment import Environment
+from bert_classifier.modeling.packed import PackedForward
 from bert_classifier.training.device import use_threads
 from bert_classifier.training.exported_weights import ExportedWeights
 from bert_classifier.training.head_init import start_head
@@ -21,6 +22,7 @@ from bert_classifier.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
+_LAST_LAYER, _FIRST_TOKENS = "last_layer", "first tokens"  # of an attempt
 # They decide how scores are answered, so a finished run takes others without training.
 _OF_ANSWERS = ("abstain_below", "target_accuracy", "label_threshold", "target_precision")
 
@@ -137,7 +139,7 @@ class CheckpointManager:
     def _restore(self, checkpoint: Checkpoint) -> None:
         restore(self._trainer, checkpoint)
         self.attempts = list(checkpoint.state["lives"])
-        self._use_threads_of(self.attempts[0])
+        self._compute_as(self.attempts[0])
         self._use_all_ranks()
         if not self._trainer.is_finished:
             logger.info("resuming from step %d of %d", checkpoint.step, self._trainer.total_steps)
@@ -166,12 +168,17 @@ class CheckpointManager:
         """Begin as this training would have begun in the job's first attempt, so that it gets the same bits."""
         if self._trainer.config.num_gradient_groups is None:
             self._trainer.state.num_gradient_groups = first_attempt["shards"]
-        self._use_threads_of(first_attempt)
+        self._compute_as(first_attempt)
         self._use_all_ranks()
 
-    def _use_threads_of(self, attempt: Mapping[str, Any]) -> None:
-        if self._trainer.engine.is_reproducible:  # else the bits differ anyway
-            self.threads = use_threads(attempt["threads"], self.threads)
+    def _compute_as(self, attempt: Mapping[str, Any]) -> None:
+        """Compute as an attempt did, so that the bits are the same: with its threads, and its version's last layer."""
+        if not self._trainer.engine.is_reproducible:
+            return  # the bits differ anyway
+        self.threads = use_threads(attempt["threads"], self.threads)
+        forward = self._trainer.forward
+        if isinstance(forward, PackedForward):
+            forward.is_last_layer_full = attempt.get(_LAST_LAYER) != _FIRST_TOKENS
 
     def _use_all_ranks(self) -> None:
         """Raise the number of gradient groups to the number of ranks, unless num_gradient_groups fixes it.
@@ -194,10 +201,16 @@ class CheckpointManager:
             "torch": torch.__version__,
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "device": str(self._trainer.device.type),
+            **self._last_layer(),
             "instance_type": environment.instance_type,
             "job_name": environment.job_name,
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+    def _last_layer(self) -> dict[str, str]:
+        """Return a field for a last layer that early versions computed for all tokens."""
+        is_full = getattr(self._trainer.forward, "is_last_layer_full", False)
+        return {} if is_full else {_LAST_LAYER: _FIRST_TOKENS}
 
     def _warn_of_differences(self) -> None:
         """Warn if this attempt's environment differs from the first one's, since its bits may then differ."""
