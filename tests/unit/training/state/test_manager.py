@@ -14,7 +14,6 @@ import torch
 from bert_classifier.data.examples import Examples
 from bert_classifier.errors import UserError
 from bert_classifier.job.environment import Environment
-from bert_classifier.modeling import packed_families
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from bert_classifier.training.distributed import DistributedContext
 from bert_classifier.training.exported_weights import ExportedWeights
@@ -189,60 +188,6 @@ def test_the_first_attempts_threads_are_kept_only_where_bits_are(
     assert kept == {1: (1, 1) if reproducible == "true" else (2, 2), 4096: (1, 1)}
     assert "resumed with different threads" in caplog.text
     assert ("gives the same bits" in caplog.text) == (reproducible == "true")
-
-
-@pytest.mark.parametrize("reproducible", ["true", "false"])
-def test_a_run_of_an_early_version_keeps_its_last_layer(
-    undisturbed: tuple[Path, Trainer], ml_root: Path, reproducible: str
-) -> None:
-    """That version computed all tokens and noted nothing; where bits count, its run goes on like this to the end."""
-    environment = Environment.read(ml_root, {})
-    environment.prepare_outputs()
-    (ml_root / "checkpoints").mkdir(exist_ok=True)
-
-    def attempt() -> tuple[CheckpointManager, Any]:
-        trainer = make_trainer(undisturbed[0], **SETTINGS, reproducible=reproducible)
-        manager = CheckpointManager(environment, trainer, {"run": 1}, torch.get_num_threads())
-        trainer.state.step += 1
-        return manager, trainer.forward
-
-    first, forward = attempt()
-    assert (first.attempts[0].pop("last_layer"), forward.is_last_layer_full) == ("first tokens", False)
-    first.save()
-    is_kept = reproducible == "true"
-    for _ in range(2):
-        manager, forward = attempt()
-        assert forward.is_last_layer_full == is_kept
-        assert ("last_layer" in manager.attempts[-1]) != is_kept
-        manager.save()
-
-
-def test_a_run_of_an_early_version_ends_with_the_bits_of_its_last_layer(
-    undisturbed: tuple[Path, Trainer], ml_root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Begun where the last layer computed all tokens, with dropout masks for all, and resumed by today's program."""
-    environment = Environment.read(ml_root, {})
-    environment.prepare_outputs()
-    (ml_root / "checkpoints").mkdir(exist_ok=True)
-    with monkeypatch.context() as early:
-        early.setattr(packed_families, "let_last_layer_compute_firsts", lambda _: False)
-        expected, first = (make_trainer(undisturbed[0], **SETTINGS) for _ in range(2))
-        expected.fit()
-        manager = CheckpointManager(environment, first, {"run": 1}, torch.get_num_threads())
-        del manager.attempts[0]["last_layer"]
-        first.train_step(0)
-        first.state.step = 1
-        manager.save()
-    again = make_trainer(undisturbed[0], **SETTINGS)
-    CheckpointManager(environment, again, {"run": 1}, torch.get_num_threads())
-    again.fit()
-    assert_same_run(again, expected)
-    assert not all(
-        torch.equal(ours, theirs)
-        for ours, theirs in zip(
-            again.model.state_dict().values(), undisturbed[1].model.state_dict().values(), strict=True
-        )
-    )
 
 
 def test_a_snapshot_is_not_changed_by_later_steps(undisturbed: tuple[Path, Trainer]) -> None:
