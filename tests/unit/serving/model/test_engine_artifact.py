@@ -228,7 +228,7 @@ def test_transformers_is_not_imported(tmp_path, architecture, setting):
 
 def test_the_engine_holds_no_weight_twice(tmp_path, monkeypatch):
     """Joined or rounded weights replace the ones they come from."""
-    monkeypatch.setattr("bert_classifier.engine.classifier._compiled", lambda module: module)
+    monkeypatch.setattr("bert_classifier.engine.classifier._compiled", lambda module, **_: module)
     artifact = in_engine(read_contents(make_artifact(tmp_path / "model")), "fp32")
     assert artifact is not None
     model = artifact.model
