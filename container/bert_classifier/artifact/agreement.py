@@ -99,10 +99,15 @@ class Agreement:
             for name, value in values.items()
             if name not in ("channel", "thresholds", "silenced") and (name, value) != _NO_THRESHOLD
         ]
-        are_counts = all(isinstance(value, int | float) and value >= 0 for value in counts)
+        are_counts = all(isinstance(value, int | float) and 0 <= value < math.inf for value in counts)
         if not are_counts or not isinstance(values["channel"], str):
             return None
-        return cls(**values)
+        found = cls(**values)
+        return found if found._most_counted <= found.texts else None
+
+    @property
+    def _most_counted(self) -> int:
+        return max(self.same + self.near_ties, self.right, self.gained + self.lost, self.answered)
 
     @property
     def share_of_same(self) -> float:
@@ -147,7 +152,7 @@ class Agreement:
             return ""
         if self.channel in _HELD_OUT and self.channel_texts >= LEAST_TEXTS:
             return (
-                f"training on a CPU measures a twentieth of what it trains on, here {self.texts:,} of"
+                f"training on a CPU measures fewer texts, here {self.texts:,} of"
                 f" {self.channel_texts:,} {self.channel} texts: train on a GPU, or on more texts"
             )
         return (

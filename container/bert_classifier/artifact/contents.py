@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 TRAINING_INFO = "training.json"
 # Its fields where texts have several labels.
 TASK, THRESHOLDS = "task", "thresholds"
+PROBES = "probes"  # a field of it: see modeling.probes
 # Values of its field classes_from, which older versions did not write: only a class file gives the classes numbers.
 CLASS_FILE, TRAINING_LABELS = "class file", "training labels"
 ARTIFACT_FILES = frozenset({"model.safetensors", "config.json", "tokenizer.json", TRAINING_INFO})
@@ -161,7 +163,23 @@ def _read_info(folder: Path) -> dict[str, Any]:
         if not is_usable(info.get(name)):
             raise UserError(f"{folder / TRAINING_INFO} has no usable {name}.", RETRAIN)
     _require_pair_fields(folder, info)
+    if not _are_probes(info.get(PROBES), len(info["labels"])):
+        raise UserError(f"{folder / TRAINING_INFO} has no usable {PROBES}.", RETRAIN)
     return info
+
+
+def _are_probes(value: Any, classes: int) -> bool:
+    """Return whether a value is what modeling.probes.probe_facts gives; older versions wrote none."""
+    if not isinstance(value, dict):
+        return value is None
+    texts, logits = value.get("texts"), value.get("logits")
+    if not (isinstance(texts, list) and isinstance(logits, list) and len(texts) == len(logits) > 0):
+        return False
+    return all(isinstance(row, list) and len(row) == classes and all(map(_is_logit, row)) for row in logits)
+
+
+def _is_logit(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _require_pair_fields(folder: Path, info: Mapping[str, Any]) -> None:

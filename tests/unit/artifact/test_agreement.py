@@ -1,6 +1,7 @@
 """By which numbers of training a precision is served: the rule, and what other versions may have written."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -136,6 +137,9 @@ def test_figures_are_read_as_training_writes_them():
         {"precisions": {"texts": 500, "channel": "validation", "int8": {"same": 500}}},
         {"precisions": {**dataclasses.asdict(GOOD), "texts": "500", "int8": {}}},
         {"precisions": {**dataclasses.asdict(GOOD), "same": -1, "int8": {}}},
+        {"precisions": {**dataclasses.asdict(GOOD), "same": 501, "int8": {}}},
+        {"precisions": {**dataclasses.asdict(GOOD), "near_ties": 500, "int8": {}}},
+        {"precisions": {**dataclasses.asdict(GOOD), "probe_distance": math.inf, "int8": {}}},
     ],
 )
 def test_what_says_nothing_usable_is_none(info):

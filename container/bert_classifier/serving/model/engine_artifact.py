@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from bert_classifier.artifact.contents import Artifact, Contents
+from bert_classifier.artifact.contents import PROBES, Artifact, Contents
 from bert_classifier.engine.families import is_of_layers, name_of_words, why_not
 from bert_classifier.engine.model import EngineModel
-from bert_classifier.modeling.probes import probe_logits, texts_of
 from bert_classifier.serving.model.precision import (
+    LOGITS_TOLERANCE,
+    distance_from_training,
     doubt_of,
+    is_judged_by_figures,
     measured_int8,
     require_labels,
     with_own_threshold,
@@ -21,10 +24,9 @@ from bert_classifier.serving.model.precision import (
 
 logger = logging.getLogger(__name__)
 
-_TOLERANCE = 1e-3  # of the largest logit, or of 1; the artifact's have four decimals
 # What a config.json raises that contradicts the tensors; transformers knows more, or refuses in its own words.
-_CANNOT = (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError)
-_EXACT = "Set SERVING_PRECISION=fp32 for the scores that transformers gives"
+_CANNOT = (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError, SafetensorError)
+_EXACT = "Set SERVING_PRECISION=fp32 for float32's scores"
 _GAIN = "int8 would take less CPU time"
 
 
@@ -56,7 +58,7 @@ def in_engine(contents: Contents, setting: str) -> Artifact | None:
 
 
 def _why_not(contents: Contents, setting: str) -> str:
-    if "probes" not in contents.info:
+    if PROBES not in contents.info:
         return "training has recorded no logits that could prove the engine"
     if reason := why_not(contents.config):
         return f"the engine cannot, since {reason}"
@@ -89,8 +91,8 @@ def _measured(contents: Contents) -> str:
 
 def _as_asked(contents: Contents, precision: str) -> Artifact | None:
     artifact = _computed(contents, precision)
-    if artifact is None:
-        return None
+    if artifact is None or not (is_judged_by_figures(artifact) or _in_float32(contents)):
+        return None  # labels alone do not show that the engine reads a field of config.json otherwise
     require_labels(artifact, precision, artifact.model.linear_layers)
     logger.info("the engine computes the model in %s, without transformers", precision)
     return with_own_threshold(artifact)
@@ -146,15 +148,12 @@ def _tensors(file: Path, config: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def _computes_the_same(artifact: Artifact) -> bool:
-    probes = artifact.info["probes"]
-    wanted = torch.tensor(probes["logits"])
     try:
-        found = torch.tensor(probe_logits(artifact.model, artifact.encoder, texts_of(probes)))
+        difference = distance_from_training(artifact)
     except _CANNOT as error:
         logger.warning("transformers computes the model, since the engine cannot (%r)", error)
         return False
-    difference = float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1))
-    if not difference <= _TOLERANCE:
+    if not difference <= LOGITS_TOLERANCE:
         logger.warning("transformers computes the model: the engine's logits are off by %.2g", difference)
         return False
     logger.info(

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from bert_classifier.artifact.agreement import Agreement
-from bert_classifier.artifact.contents import THRESHOLDS, Artifact
+from bert_classifier.artifact.contents import PROBES, THRESHOLDS, Artifact
 from bert_classifier.engine.linear import steps_of_int8
 from bert_classifier.engine.model import EngineModel
 from bert_classifier.errors import UserError
@@ -39,6 +39,7 @@ _ROUNDING = {"bf16": 2.0**-9, "int8": 8 / 127 / math.sqrt(12)}
 _FARTHER = 3
 _DIGITS = 1e-3  # the artifact's logits have four decimals
 _USE_FP32 = "Set SERVING_PRECISION=fp32."
+LOGITS_TOLERANCE = 1e-3  # of the largest logit, or of 1; the artifact's have four decimals
 
 
 def on_device(artifact: Artifact, device: torch.device, setting: str) -> Artifact:
@@ -217,12 +218,46 @@ def _unlike_measured(converted: Artifact, measured: Agreement) -> str:
     return ""
 
 
+def is_judged_by_figures(converted: Artifact) -> bool:
+    """Return whether training has measured enough of a converted model's precision to judge it by."""
+    return _judging_figures_of(converted) is not None
+
+
+def distance_from_training(artifact: Artifact) -> float:
+    """Return how far a float32 model's logits of the artifact's probe texts are from training's; see LOGITS_TOLERANCE.
+
+    Raises:
+        KeyError: when the artifact has no probe texts, and whatever else the model raises.
+    """
+    probes = artifact.info[PROBES]
+    wanted = torch.tensor(probes["logits"])
+    found = torch.tensor(probe_logits(artifact.model, artifact.encoder, texts_of(probes)))
+    return float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1))
+
+
+def warn_if_unlike_training(artifact: Artifact) -> None:
+    """Warn where a float32 model's logits are not those that training recorded for the same weights."""
+    if not artifact.info.get(PROBES):
+        return
+    try:
+        distance = distance_from_training(artifact)
+    except (RuntimeError, TypeError, ValueError) as error:
+        logger.warning("the model cannot be compared with what training recorded (%s)", error)
+        return
+    if not distance <= LOGITS_TOLERANCE:
+        logger.warning(
+            "scores are not those of training: the logits of its probe texts are off by %.2g. Serve training's files"
+            " unchanged, with the image that trained them, or train again",
+            distance,
+        )
+
+
 def _probe_logits(converted: Artifact) -> tuple[torch.Tensor, torch.Tensor] | str:
     """Return training's logits of the artifact's probe texts and those of a converted model, (texts, classes).
 
     Or return why there are none.
     """
-    probes = converted.info.get("probes")
+    probes = converted.info.get(PROBES)
     if not probes:
         return "the artifact has no probe texts to check this with: an older version wrote it"
     try:

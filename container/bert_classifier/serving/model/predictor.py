@@ -17,6 +17,7 @@ from bert_classifier.artifact.contents import Artifact, Contents, read_contents
 from bert_classifier.data.text_fields import TextFields
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.engine.model import EngineForward, EngineModel
+from bert_classifier.errors import UserError
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
 from bert_classifier.modeling.probes import probes_for
@@ -24,7 +25,13 @@ from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.engine_artifact import in_engine
 from bert_classifier.serving.model.facts import ModelFacts
 from bert_classifier.serving.model.plan import Plan
-from bert_classifier.serving.model.precision import described, is_quantised, on_device, precision_of
+from bert_classifier.serving.model.precision import (
+    described,
+    is_quantised,
+    on_device,
+    precision_of,
+    warn_if_unlike_training,
+)
 from bert_classifier.serving.model.thread_budget import ThreadBudget
 
 logger = logging.getLogger(__name__)
@@ -86,7 +93,7 @@ def load_predictors(
         Predictor(placed[name], max_batch_tokens, metrics, cores, forwards[name]) for name in plan.devices
     ]
     for predictor in predictors:
-        predictor.predict([predictor.probe])  # so that no request meets a cold model
+        _predict_first(predictor, folder)  # so that no request meets a cold model
     artifact = placed[plan.devices[0]]
     metrics.note_model(artifact.model.config.model_type, len(artifact.labels), precision_of(artifact.model))
     if predictors[0].thresholds is not None:
@@ -106,6 +113,8 @@ def _placed(contents: Contents, devices: Sequence[str], precision: str) -> dict[
 
     quiet_transformers()
     artifact = load_classifier(contents)
+    if devices == ["cpu"]:
+        warn_if_unlike_training(artifact)
     return {name: on_device(artifact, torch.device(name), precision) for name in devices}
 
 
@@ -196,6 +205,19 @@ class Predictor:
         if self.facts.is_multi_label:
             return torch.sigmoid(calibrated).numpy()
         return torch.softmax(calibrated, dim=1).numpy()
+
+
+def _predict_first(predictor: Predictor, folder: Path) -> None:
+    """Classify a first text.
+
+    Raises:
+        UserError: when a model that has learned nothing usable gives no numbers.
+    """
+    try:
+        predictor.predict([predictor.probe])
+    except ArithmeticError as error:
+        cause = f"The model in {folder} gives numbers that are not finite, for a plain text too."
+        raise UserError(cause, "Serve the model of another training, or train again.") from error
 
 
 def _most_tokens(model: Any) -> int:

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.artifact.contents import read_contents
-from bert_classifier.engine.model import EngineModel
+from bert_classifier.engine.linear import Int8Linear
+from bert_classifier.engine.model import _LINEAR, EngineModel
 from bert_classifier.errors import UserError
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.engine_artifact import in_engine
@@ -110,15 +111,23 @@ def test_the_layers_weights_are_held_once(tmp_path, monkeypatch, precision):
     assert not any(int(begin, 16) <= addresses[0] < int(end, 16) for begin, end in maps)
 
 
-def test_int8_that_changes_labels_is_refused(tmp_path):
+def test_int8_that_changes_labels_is_refused(tmp_path, monkeypatch):
     """In one sentence, as for models that transformers computes."""
     contents = read_contents(make_artifact(tmp_path / "model"))
-    turned = [[-value for value in row] for row in contents.info["probes"]["logits"]]
-    probes = {**contents.info["probes"], "logits": turned}
-    other = dataclasses.replace(contents, info={**contents.info, "probes": probes})
-    with pytest.raises(UserError, match="12 of 12 probe texts") as caught:
-        in_engine(other, "int8")
+    monkeypatch.setitem(_LINEAR, "int8", lambda weight, bias: Int8Linear(-10 * weight, bias))
+    with pytest.raises(UserError, match=r"\d+ of 12 probe texts get another label") as caught:
+        in_engine(contents, "int8")
     assert_clear(caught.value)
+
+
+def test_int8_without_figures_needs_float32s_logits(tmp_path, caplog):
+    """That its labels are kept would say little of whether the engine reads config.json as training did."""
+    contents = read_contents(make_artifact(tmp_path / "model"))
+    probes = contents.info["probes"]
+    other = {**probes, "logits": [[value + 0.2 for value in row] for row in probes["logits"]]}
+    changed = dataclasses.replace(contents, info={**contents.info, "probes": other})
+    assert in_engine(changed, "int8") is None
+    assert "the engine's logits are off by 0.2" in caplog.text
 
 
 def test_an_engine_that_computes_something_else_is_not_used(tmp_path, monkeypatch, caplog):

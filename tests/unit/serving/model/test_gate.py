@@ -71,7 +71,7 @@ def test_auto_takes_int8_where_training_measured_that_it_is_good_enough(with_fig
     [
         (WORSE, 500, "more than 1% of the labels change that were no near-ties (480 of 500 validation texts"),
         (
-            GOOD | {"same": 60},
+            GOOD | {"same": 60, "right": 55},
             60,
             "measured on 60 validation texts only, and 100 are needed; for int8, give training 100 validation texts or"
             " more (the channel validation, or a larger validation_split), or set SERVING_PRECISION=int8",
@@ -122,7 +122,7 @@ def test_int8_by_hand_is_served_with_a_warning_where_auto_would_not(with_figures
 
 def test_int8_by_hand_is_served_with_a_warning_where_too_few_texts_were_measured(with_figures, log):
     """The dozen fixed texts decide, which say little of this model's own; the warning says what would tell more."""
-    assert served(with_figures(GOOD | {"same": 60}, texts=60), "int8") == "int8"
+    assert served(with_figures(GOOD | {"same": 60, "right": 55}, texts=60), "int8") == "int8"
     (warning,) = [record.getMessage() for record in log.records if record.levelname == "WARNING"]
     assert warning == (
         "whether int8 keeps the labels is not known: it was measured on 60 validation texts only, and 100 are needed;"
@@ -140,7 +140,7 @@ def test_int8_by_hand_is_refused_where_no_rounding_explains_it(with_figures, fig
 
 def test_figures_of_few_texts_leave_it_to_the_probe_texts(with_figures, log):
     """20 texts prove nothing, whatever they say."""
-    assert served(with_figures(GOOD | {"same": 10}, texts=20), "int8") == "int8"
+    assert served(with_figures(GOOD | {"same": 10, "right": 10}, texts=20), "int8") == "int8"
     assert "12 of 12 probe texts keep their label" in log.text
 
 
