@@ -1,10 +1,18 @@
-"""Memory that has run out: libraries call it by many names, so it is tried."""
+"""Memory: what was freed is given back, and whether it has run out, which libraries call by many names, is tried."""
 
+import contextlib
+import ctypes
 import mmap
 import traceback
 
 NO_MEMORY = "memory has run out"
 _ENOUGH = 32 * 2**20  # bytes, for a small request
+
+
+def give_back_freed() -> None:
+    """Give the kernel what was freed and the C library keeps, which after a start may be a copy of the model."""
+    with contextlib.suppress(AttributeError):  # a library other than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def has_run_out(error: BaseException) -> bool:

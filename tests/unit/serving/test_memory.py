@@ -1,13 +1,18 @@
-"""Memory that has run out is found by trying, with the limit that a process really has."""
+"""What was freed is given back; memory that has run out is found by trying, with a limit that a process really has."""
 
 import mmap
+import os
+import platform
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bert_classifier.serving.memory import has_run_out
+from support.source_tree import CONTAINER
 
 
 @pytest.fixture
@@ -50,3 +55,32 @@ def test_where_there_is_memory_it_is_another_error():
     """One request that was too large by itself ends no worker."""
     assert not has_run_out(MemoryError())
     assert not has_run_out(RuntimeError())
+
+
+# Blocks that lie in the heap, freed but for the last one: the C library keeps what lies below it.
+_FREES = """
+from pathlib import Path
+from bert_classifier.serving.memory import give_back_freed
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+blocks = [bytearray(100_000) for _ in range(1_000)]
+last = blocks.pop()
+before = resident()
+del blocks
+kept = resident()
+give_back_freed()
+print(before - kept, before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the call")
+def test_what_was_freed_leaves_the_process():
+    """In one of its own, whose heap is not yet in pieces."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FREES],
+        env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    by_itself, in_all = map(int, done.stdout.split())
+    assert by_itself < 10_000_000 < 80_000_000 < in_all

@@ -10,6 +10,7 @@ from bert_classifier.data.text_columns import FixedColumns
 from bert_classifier.data.text_fields import TextFields
 from bert_classifier.errors import RequestError, UserError
 from bert_classifier.job.serve_config import ServeConfig
+from bert_classifier.serving import memory
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.batcher import MicroBatcher
 from bert_classifier.serving.model.facts import ModelFacts
@@ -100,6 +101,7 @@ class ModelService:
             return
         # What is loaded stays: spare the garbage collector from scanning it while all threads wait.
         gc.collect()
+        memory.give_back_freed()
         gc.freeze()
         self.labels, self.fields = predictors[0].labels, predictors[0].fields
         self.about = predictors[0].about
