@@ -16,6 +16,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.json_files import read_object
+from bert_classifier.job.settings import shown
 from bert_classifier.job.task import Task
 from bert_classifier.job.wording import counted
 from bert_classifier.modeling.mean_layer import HAS_MEAN_LAYER
@@ -24,6 +25,13 @@ from bert_classifier.modeling.pooling import former_pooling, needs_mean_layer
 _ATTRIBUTE = "loaded_head"  # of a model
 _SETTINGS = ("auto", "true", "false")  # of keep_head
 _TRAINING_INFO = "training.json"  # of a model that this program trained
+# What heads of other tasks are called in `architectures` of config.json, and what they are for.
+_OTHER_TASKS = {
+    "TokenClassification": "tokens (token classification)",
+    "QuestionAnswering": "question answering",
+    "MultipleChoice": "multiple choice",
+    "NextSentencePrediction": "next sentence prediction",
+}
 _REMEDY = (
     "Give its classes in id2label of config.json the names that they have in the data, or leave keep_head out: the head"
     " then starts anew."
@@ -42,6 +50,9 @@ class LoadedHead:
         parts: names of the model's parameters that have a row per class.
         task: whether it gives a text one of its labels, or any number.
         keep: what decides: "auto", "true", "false", or the setting that replaces the head.
+        other_task: what it is for, if not for the classes of texts; else "".
+        contradiction: where id2label and label2id of config.json give a class different places; else "".
+        rows: classes that its weights have, where config.json names another number; else 0.
     """
 
     source: str = ""
@@ -50,6 +61,9 @@ class LoadedHead:
     parts: tuple[str, ...] = ()
     task: Task = Task.SINGLE
     keep: str = "auto"
+    other_task: str = ""
+    contradiction: str = ""
+    rows: int = 0
 
     @property
     def is_kept(self) -> bool:
@@ -61,7 +75,12 @@ class LoadedHead:
         """What the log says; empty for a checkpoint without a head."""
         if not self.labels:
             return ""
-        head = f"the head of {self.source} ({counted(len(self.labels), 'class', 'classes')}: {listed(self.labels)})"
+        if self.other_task:
+            return (
+                f"the head of {self.source} is for {self.other_task} and not for the classes of texts, so its last"
+                " layer begins anew"
+            )
+        head = f"the head of {self.source} ({self._classes})"
         if self.is_kept:
             order = ", in the order of the data" if self.became == "reordered" else ""
             return (
@@ -72,6 +91,14 @@ class LoadedHead:
         return (
             f"{head} is not kept: its last layer begins anew (keep_head=true keeps it for the same classes)"
         )
+
+    @property
+    def _classes(self) -> str:
+        named = counted(len(self.labels), "class", "classes")
+        if self.rows:
+            rows = counted(self.rows, "class", "classes")
+            return f"{rows} by its weights, though its config.json speaks of {named}: {listed(self.labels)}"
+        return f"{named}: {listed(self.labels)}"
 
     def keeps(self, labels: Sequence[str], task: Task) -> bool:
         """Return whether the head is kept for these classes: the one answer, before the model is built and when it is.
@@ -93,6 +120,18 @@ class LoadedHead:
             raise UserError(
                 f"keep_head=true, but {self.source} has no classification head.",
                 "Give the folder of a classifier, or leave keep_head out.",
+            )
+        if self.other_task:
+            raise UserError(
+                f"keep_head=true, but the head of {self.source} is for {self.other_task}, as architectures of its"
+                " config.json says, and not for the classes of texts.",
+                "Give the folder of a text classifier, or leave keep_head out: the head then begins anew.",
+            )
+        if self.contradiction:
+            raise UserError(
+                f"keep_head=true, but id2label and label2id in the config.json of {self.source} contradict each other:"
+                f" {self.contradiction}.",
+                "Correct the wrong one of the two, or leave keep_head out: the head then begins anew.",
             )
         if self.task is not task:
             ones = {Task.SINGLE: "one label per text", Task.MULTI: "several labels per text"}
@@ -164,6 +203,31 @@ def labels_of(config: Any) -> tuple[str, ...]:
     return tuple(str(names.get(index, index)) for index in range(len(names)))
 
 
+def head_of_config(config: Any, source: str, keep: str) -> LoadedHead:
+    """Return what a checkpoint's configuration says of its head; use_head finds out whether it has that head."""
+    names = [str(name) for name in getattr(config, "architectures", None) or ()]
+    other = next((what for name in names for kind, what in _OTHER_TASKS.items() if f"For{kind}" in name), "")
+    return LoadedHead(
+        source,
+        labels_of(config),
+        task=task_of_config(config),
+        keep=keep,
+        other_task=other,
+        contradiction=_contradiction(config),
+    )
+
+
+def _contradiction(config: Any) -> str:
+    """Return where id2label and label2id give a class different places; "" where they do not."""
+    places = getattr(config, "label2id", None) or {}
+    for index, label in enumerate(labels_of(config)):
+        other = places.get(label)
+        if other is not None and str(other) != str(index):
+            theirs = other if isinstance(other, int) else shown(other)
+            return f"{shown(label)} is class {index} in id2label and class {theirs} in label2id"
+    return ""
+
+
 def task_of_config(config: Any) -> Task:
     """Return the task of a checkpoint's head by its configuration."""
     is_multi = getattr(config, "problem_type", None) == Task.MULTI.problem_type
@@ -188,11 +252,12 @@ def use_head(
         UserError: when keep is "true" and the checkpoint has no head, or one for other classes.
     """
     parts = _parts_with_classes(model)
-    mismatched = {key[0] if isinstance(key, tuple) else key for key in report.get("mismatched_keys", ())}
+    mismatched = {key[0]: key[1] for key in report.get("mismatched_keys", ())}
     has_head = not set(parts) & set(report.get("missing_keys", ())) and bool(parts)
     old = found.labels
-    head = dataclasses.replace(found, labels=old if has_head else (), parts=parts)
-    fits = has_head and not set(parts) & mismatched
+    rows = {len(old), *(mismatched.get(part, [model.config.num_labels])[0] for part in parts)} - {len(old)}
+    head = dataclasses.replace(found, labels=old if has_head else (), parts=parts, rows=max(rows, default=0))
+    fits = has_head and not set(parts) & set(mismatched)
     is_kept = head.keeps(head.labels if labels is None else labels, head.task if labels is None else task)
     if head.keep == "true" and labels is not None and not fits:
         raise UserError(

@@ -11,7 +11,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import check_length
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.job.task import Task
-from bert_classifier.modeling.heads import LoadedHead, labels_of, task_of_config, use_head
+from bert_classifier.modeling.heads import head_of_config, use_head
 from bert_classifier.modeling.model_folder import at_revision, cannot_load, check_config
 from bert_classifier.modeling.own_code import check_native
 from bert_classifier.modeling.positions import positions_of_model
@@ -57,7 +57,7 @@ def load_pretrained(
             fit the tokenizer or max_seq_length, or has no head that could be kept.
     """
     config, named = load_config(source, revision), at_revision(source, revision)
-    old_labels, old_task, names = labels_of(config), task_of_config(config), labels or _ANY_LABELS
+    head, names = head_of_config(config, named, keep_head), labels or _ANY_LABELS
     has_code = bool(vars(config).pop("auto_map", None))
     check_config(config, named, max(tokenizer.get_vocab().values()))
     for name in _ATTENTION_DROPOUT:
@@ -72,7 +72,7 @@ def load_pretrained(
     _check_encoder(model, report, named)
     if has_code:
         check_native(model, report, named)
-    use_head(model, LoadedHead(named, old_labels, task=old_task, keep=keep_head), report, labels, task)
+    use_head(model, head, report, labels, task)
     return model
 
 
