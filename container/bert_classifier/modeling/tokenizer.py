@@ -40,6 +40,8 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
         files = TokenizerFiles(source, revision)
         own = files.tokenizer()
         tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)
+        if own is None and tokenizer is not None:
+            files.add_tokens(tokenizer.backend_tokenizer)
     except ContainerError:
         raise
     except Exception as error:  # of fields that hold something else than they should

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import transformers
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 from transformers.utils.hub import cached_file
@@ -14,16 +14,17 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import SENTENCEPIECE_FILES, TOKENIZER_FILE
 from bert_classifier.job.encoder_weights import COPY_AGAIN
 from bert_classifier.job.json_files import read_object
+from bert_classifier.modeling.added_tokens import add_tokens, check_ids, content_of, ids_in_file
 from bert_classifier.modeling.model_folder import cannot_load
 from bert_classifier.modeling.sentencepiece_model import convert, laid_out_by, roles_of
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 _MODEL_CONFIG = "config.json"
+_ADDED_TOKENS = "added_tokens.json"
 _VOCABULARIES = ("vocab.txt", "vocab.json")  # from which transformers makes the tokenizer
 _MISSING = ("gated_repo", "missing_entries", "connection_errors")
 _ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _USUAL_PADDING = ("[PAD]", "<pad>", "<|pad|>", "<|padding|>")
-SAVE_AGAIN = "Save it again with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…)."
 
 
 class OwnTokenizer(NamedTuple):
@@ -58,6 +59,7 @@ class TokenizerFiles:
                 own = OwnTokenizer(Tokenizer.from_file(str(path)), TOKENIZER_FILE)
             except Exception as error:  # the library raises nothing more specific
                 raise cannot_load("tokenizer", self.source, error) from error
+            check_ids(own.tokenizer, ids_in_file(path), path)
         elif any(self._path(name) for name in _VOCABULARIES):
             return None
         elif path := next((found for name in SENTENCEPIECE_FILES if (found := self._path(name))), None):
@@ -65,7 +67,7 @@ class TokenizerFiles:
         else:
             return None
         # Ids that a file without tokens of its own gets from its class, whatever other files call them.
-        self._add_tokens(own.tokenizer, 0 if own.file == TOKENIZER_FILE else laid_out_by(self.class_name))
+        self.add_tokens(own.tokenizer, 0 if own.file == TOKENIZER_FILE else laid_out_by(self.class_name))
         return own
 
     def add_roles(
@@ -131,33 +133,29 @@ class TokenizerFiles:
     def _named_roles(self) -> dict[str, str]:
         """Return the special tokens that the files name, by role."""
         named = {**self._object("special_tokens_map.json"), **self.settings}
-        tokens = {role: _content(named[role]) for role in _ROLES if isinstance(named.get(role), str | dict)}
+        tokens = {role: content_of(named[role]) for role in _ROLES if isinstance(named.get(role), str | dict)}
         return {role: token for role, token in tokens.items() if token}
 
-    def _add_tokens(self, tokenizer: Tokenizer, first: int) -> None:
+    def add_tokens(self, tokenizer: Tokenizer, first: int = 0) -> None:
         """Add the tokens that only tokenizer_config.json or added_tokens.json has, at the ids that these name.
 
         Args:
             first: of the ids that they may name; lower ones are passed over.
+        Raises:
+            UserError: when a token cannot have its id.
         """
         decoder = self.settings.get("added_tokens_decoder") or {}
         stated = {int(index): token for index, token in decoder.items()}
         if not decoder:
             special = set(self._named_roles().values())
-            plain = self._object("added_tokens.json")
+            plain = self._object(_ADDED_TOKENS)
             stated = {
                 index: {"content": token, "special": token in special} for token, index in plain.items()
             }
-        for index, fields in sorted((index, fields) for index, fields in stated.items() if index >= first):
-            content = _content(fields)
-            if tokenizer.token_to_id(content) is None:
-                tokenizer.add_tokens([_added(fields)])
-            if tokenizer.token_to_id(content) != index:
-                raise UserError(
-                    f"The tokenizer files of {self.source} contradict each other: one gives {content} the id {index},"
-                    f" another {tokenizer.token_to_id(content)}.",
-                    SAVE_AGAIN,
-                )
+        file = self._path(TOKENIZER_CONFIG if decoder else _ADDED_TOKENS)
+        add_tokens(
+            tokenizer, {i: fields for i, fields in stated.items() if i >= first}, file or Path(self.source)
+        )
 
     def _object(self, name: str) -> dict[str, Any]:
         path = self._path(name)
@@ -174,13 +172,3 @@ class TokenizerFiles:
         except OSError:  # not a name; who loads the tokenizer is told
             found = None
         return Path(found) if found else None
-
-
-def _content(token: Any) -> str:
-    return str(token["content"]) if isinstance(token, Mapping) else str(token)
-
-
-def _added(fields: Mapping[str, Any]) -> AddedToken:
-    """Return the token of an entry of added_tokens_decoder."""
-    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
-    return AddedToken(fields["content"], **{flag: fields[flag] for flag in flags if flag in fields})

@@ -246,7 +246,7 @@ def test_the_unknown_token_of_camembert(tmp_path):
     ]
     decoder["7"] = {"content": "<unk>"}
     (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": decoder}))
-    with pytest.raises(UserError, match="one gives <unk> the id 7, another 3"):
+    with pytest.raises(UserError, match="gives '<unk>' the id 7, but it is read as 3"):
         load_tokenizer(str(folder))
 
 

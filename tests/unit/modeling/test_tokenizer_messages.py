@@ -34,13 +34,13 @@ def test_agreement_is_silent(copy_of, caplog):
     assert not [record for record in caplog.records if "tokenizer" in record.getMessage()]
 
 
-def test_contradicting_ids_are_refused(copy_of):
-    """An added token whose id another file gives otherwise stops the job with one sentence."""
+def test_ids_that_cannot_be_are_refused(copy_of):
+    """An added token that cannot have its id stops the job with one sentence."""
     folder = copy_of("bert")
     edit(folder, tokenizer_class="GTETokenizer")
     (folder / "added_tokens.json").write_text(json.dumps({"<one>": 9999}))
     with pytest.raises(
-        UserError, match=r"contradict each other: one gives <one> the id 9999, another \d+\. Save"
+        UserError, match=r"added_tokens.json gives '<one>' the id 9999, but it would be read as \d+: "
     ) as caught:
         load_tokenizer(str(folder))
     assert_clear(caught.value)
