@@ -10,7 +10,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.encoder_files import encoder_files
 from bert_classifier.job.encoder_folder import encoder_source
-from bert_classifier.job.encoder_weights import unused_adapter
+from bert_classifier.job.encoder_weights import unused_weights
 from bert_classifier.job.given_files import GivenFiles, given_files, split_paths
 from bert_classifier.job.wording import counted
 
@@ -41,8 +41,8 @@ def channels_of(given: Mapping[str, str], class_file: str) -> dict[str, dict[str
         else:
             folder = Path(value).expanduser()
             channels[name] = encoder_files(folder)
-            if adapter := unused_adapter(Path(encoder_source(str(folder)))):
-                print(f"note: {adapter}")
+            if doubt := unused_weights(Path(encoder_source(str(folder)))):
+                print(f"note: {doubt}")
     return channels
 
 

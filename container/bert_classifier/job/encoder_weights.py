@@ -51,7 +51,9 @@ def check_weights(folder: Path, config: Mapping[str, Any]) -> None:
     """
     shapes: dict[str, list[int]] = {}
     for name in weights_of(folder):
-        shapes |= _checked_shapes(folder / name)
+        tensors = _checked_tensors(folder / name)
+        _refuse_integers(folder / name, tensors)
+        shapes |= {name: list(tensor["shape"]) for name, tensor in tensors.items()}
     _check_fit(folder, config, shapes)
 
 
@@ -86,14 +88,20 @@ def other_forms(place: object, names: Iterable[str]) -> UserError | None:
     return None
 
 
-def unused_adapter(folder: Path) -> str:
-    """Return what to say of an adapter that lies beside whole weights, which alone are used; "" if there is none."""
-    if not (folder / ADAPTER).is_file():
-        return ""
-    return (
-        f"{folder} holds an adapter ({ADAPTER}) beside the weights of its model: the weights are used without it."
-        f" If they shall have it: {_MERGE}"
-    )
+def unused_weights(folder: Path) -> str:
+    """Return what to say of an adapter, or of the same weights in several files, beside those that are used; or ""."""
+    doubts = []
+    if (folder / ADAPTER).is_file():
+        doubts.append(
+            f"{folder} holds an adapter ({ADAPTER}) beside the weights of its model: the weights are used without it."
+            f" If they shall have it: {_MERGE}"
+        )
+    if (folder / WEIGHTS).is_file() and (folder / INDEX).is_file():
+        doubts.append(
+            f"{folder} holds weights in {WEIGHTS} and in the files of {INDEX}: {WEIGHTS} is used, as transformers does,"
+            " and the others are not read. If they shall be, remove it."
+        )
+    return " ".join(doubts)
 
 
 def without_weights(place: object, names: Iterable[str]) -> UserError:
@@ -162,8 +170,23 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _checked_shapes(path: Path) -> dict[str, list[int]]:
-    """Return the shapes in a safetensors file; refuse one whose length contradicts its header."""
+def _refuse_integers(path: Path, tensors: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse weights that are integers: without their scales, they are other numbers than the model was trained to."""
+    integers = [name for name, tensor in tensors.items() if _is_integer(name, str(tensor["dtype"]))]
+    if integers:
+        raise UserError(
+            f"The weights of {path.parent} are quantised: {path.name} has {integers[0]} as"
+            f" integers ({tensors[integers[0]]['dtype']}), which training cannot change.",
+            "Give the checkpoint that they were made from.",
+        )
+
+
+def _is_integer(name: str, dtype: str) -> bool:
+    return name.endswith(".weight") and dtype.startswith(("I", "U", "BOOL"))
+
+
+def _checked_tensors(path: Path) -> dict[str, Any]:
+    """Return what a safetensors file says of its tensors; refuse one whose length contradicts its header."""
     try:
         size = path.stat().st_size
         if is_pointer(path):
@@ -174,7 +197,8 @@ def _checked_shapes(path: Path) -> dict[str, list[int]]:
             header: Any = json.loads(file.read(length)) if is_plausible else None
         tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
         wanted = 8 + length + max(tensor["data_offsets"][1] for tensor in tensors.values())
-        shapes = {name: list(tensor["shape"]) for name, tensor in tensors.items()}
+        if not all(isinstance(tensor["shape"], list) and tensor["dtype"] for tensor in tensors.values()):
+            raise TypeError
     except FileNotFoundError as error:
         raise damaged(path, error.strerror or str(error)) from error
     except OSError as error:
@@ -183,7 +207,7 @@ def _checked_shapes(path: Path) -> dict[str, list[int]]:
         raise damaged(path, f"its {size} bytes are not valid safetensors") from error
     if wanted != size:
         raise damaged(path, f"it has {size} bytes instead of {wanted}")
-    return shapes
+    return tensors
 
 
 def _check_fit(folder: Path, config: Mapping[str, Any], shapes: Mapping[str, list[int]]) -> None:

@@ -11,9 +11,9 @@ from bert_classifier.errors import UserError
 logger = logging.getLogger(__name__)
 
 # Of what checkpoints hold beside an encoder: heads for other tasks, and tables that are computed anew.
-_NOT_OF_ENCODER = re.compile(
-    r"^(cls|lm_head|mlm\w*|predictions|generator\w*|discriminator\w*|classifier|score|head|decoder|qa_outputs|vocab_\w+)\."
-    r"|pooler|position_ids|inv_freq|^(lm_head|decoder)$"
+NOT_OF_ENCODER = re.compile(
+    r"^(cls|lm_head|mlm\w*|(\w+_)?predictions|generator\w*|discriminator\w*|(\w+_)?classifier|score|head|qa_outputs)\."
+    r"|^(vocab_\w+|pred_layer)\.|(^|\.)decoder\.|pooler|position_ids|inv_freq|^(lm_head|decoder)$"
 )
 # Names that code of checkpoints (FlashAttention's, GPT-2's) has for fields of transformers' configurations.
 _SAME_FIELD = {
@@ -50,7 +50,7 @@ def check_native(model: Any, report: Mapping[str, Any], source: str) -> None:
 
 
 def _reasons(model: Any, report: Mapping[str, Any]) -> Iterator[str]:
-    left = sorted(key for key in report.get("unexpected_keys", ()) if not _NOT_OF_ENCODER.search(key))
+    left = sorted(key for key in report.get("unexpected_keys", ()) if not NOT_OF_ENCODER.search(key))
     if left:
         yield f"does not use {len(left)} of its tensors, such as {left[0]}"
     fields = {name: value for name, value in vars(model.config).items() if value is not None}

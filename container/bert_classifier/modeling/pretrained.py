@@ -11,6 +11,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.encoder_folder import check_length
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.job.task import Task
+from bert_classifier.modeling.encoder_fit import HEAD_PARTS, check_encoder, check_unused
 from bert_classifier.modeling.heads import head_of_config, use_head
 from bert_classifier.modeling.model_folder import at_revision, cannot_load, check_config
 from bert_classifier.modeling.own_code import check_native
@@ -18,9 +19,6 @@ from bert_classifier.modeling.positions import positions_of_model
 
 # Names of attention dropout in the configurations of the supported families.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
-# The pooler is part of the encoder's module but trained with the head.
-HEAD_PARTS = ("pooler",)
-
 
 _ANY_LABELS = ("any", "other")
 
@@ -69,23 +67,13 @@ def load_pretrained(
     config.problem_type = task.problem_type
     model, report = load_model(source, config, revision)
     check_length(positions_of_model(model), named, max_seq_length)
-    _check_encoder(model, report, named)
+    check_encoder(model, report, named)
     if has_code:
         check_native(model, report, named)
+    else:
+        check_unused(model, report, named)
     use_head(model, head, report, labels, task)
     return model
-
-
-def _check_encoder(model: transformers.PreTrainedModel, report: Mapping[str, Any], source: str) -> None:
-    """Refuse a checkpoint that lacks tensors of its encoder, by transformers' report on its weights."""
-    encoder = [key for key in incomplete_keys(report) if key.startswith(model.base_model_prefix + ".")]
-    gaps = [key for key in encoder if not any(part in key for part in HEAD_PARTS)]
-    if gaps:
-        raise UserError(
-            f"The weights of {source} do not fit its config.json: {len(gaps)} encoder tensor(s) missing or of"
-            f" another shape, such as {gaps[0]}.",
-            "Give a complete checkpoint of the model that config.json describes.",
-        )
 
 
 def load_model(

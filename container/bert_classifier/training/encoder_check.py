@@ -7,7 +7,7 @@ from typing import Any
 from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_length
-from bert_classifier.job.encoder_weights import unused_adapter
+from bert_classifier.job.encoder_weights import unused_weights
 from bert_classifier.modeling.positions import longest_of_one_rope, positions_of_model
 from bert_classifier.training.layer_depths import layer_depths
 from bert_classifier.training.trial_pass import try_encoder
@@ -29,7 +29,7 @@ def check_encoder_for(config: TrainConfig, model: Any, tokenizer: Any, source: s
     Raises:
         UserError: when it cannot be trained, or not with these settings.
     """
-    for doubt in filter(None, (unused_adapter(Path(source)), _unused_rows(model, tokenizer, source))):
+    for doubt in filter(None, (unused_weights(Path(source)), _unused_rows(model, tokenizer, source))):
         logger.warning("%s", doubt)
     if config.layer_decay < 1:
         layer_depths(model)

@@ -6,7 +6,7 @@ from typing import Any
 from torch.nn import Embedding, Module, ModuleList
 
 from bert_classifier.errors import UserError
-from bert_classifier.modeling.pretrained import HEAD_PARTS
+from bert_classifier.modeling.encoder_fit import HEAD_PARTS
 
 _NAMED_LAYER = re.compile(r"\.layer\.(\d+)\.")
 # Registered behind the layers, but computed before the first one, and beside it: how far below the layer 0.

@@ -9,7 +9,7 @@ from typing import Any
 from bert_classifier.job.automatic_lengths import LEAST_AUTOMATIC_LENGTH
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_encoder, check_revision, encoder_source
-from bert_classifier.job.encoder_weights import unused_adapter
+from bert_classifier.job.encoder_weights import unused_weights
 from bert_classifier.job.findings import Severity
 from launcher.aws.account import Account
 from launcher.aws.ecr import image_uri
@@ -168,7 +168,7 @@ def _check_encoder(folder: str, max_seq_length: int | None) -> Iterator[Finding]
     """Check an encoder's folder; the channel reports what is uploaded."""
     path = str(Path(folder).expanduser())
     check_encoder(path, max_seq_length)
-    if doubt := unused_adapter(Path(encoder_source(path))):
+    if doubt := unused_weights(Path(encoder_source(path))):
         yield warn("model", doubt)
 
 

@@ -1,6 +1,7 @@
 """What people give as a model folder: found where it lies, or refused by its files alone in one sentence."""
 
 import json
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,17 @@ def pointer(name: str) -> Change:
     return lambda folder: (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid x\n")
 
 
+def integers(folder: Path) -> None:
+    """Write weights of which one is int8, without a quantization_config that would say so."""
+    header = json.dumps(
+        {
+            "embeddings.position_ids": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]},
+            "encoder.layer.0.output.dense.weight": {"dtype": "I8", "shape": [1], "data_offsets": [8, 9]},
+        }
+    ).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(9))
+
+
 REFUSED: dict[str, tuple[Change, str]] = {
     "GPT-2": (config(model_type="gpt2"), "is of type gpt2, which is not a text encoder known here"),
     "T5": (config(model_type="t5"), "is of type t5, which is not a text encoder"),
@@ -72,6 +84,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "an odd type": (config(model_type="a\nb" * 99), "is of type 'a"),
     "a decoder": (config(is_decoder=True), "is_decoder=true, so its model is not a text encoder"),
     "quantised": (config(quantization_config={"bits": 4}), "are quantised"),
+    "integers": (
+        integers,
+        r"quantised: model\.safetensors has encoder\.layer\.0\.output\.dense\.weight as integers \(I8\)",
+    ),
     "an adapter": (
         only("adapter_config.json", "adapter_model.safetensors"),
         "holds an adapter .*Merge.*AutoTokenizer",

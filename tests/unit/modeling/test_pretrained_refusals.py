@@ -150,14 +150,17 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
         "The model in .* is damaged",
     ),
     "LFS pointer": (write("model.safetensors", LFS_POINTER), r"model\.safetensors is a pointer of Git LFS"),
-    "tensor missing": (tensors(lambda w: w.pop(QUERY)), rf"1 encoder tensor.* such as bert\.{QUERY}"),
+    "tensor missing": (
+        tensors(lambda w: w.pop(QUERY)),
+        rf"lack 1 of the encoder's tensors, such as bert\.{QUERY}\. ",
+    ),
     "tensor of another shape": (
         tensors(lambda w: w.update({QUERY: torch.zeros(32, 16)})),
-        rf"1 encoder tensor.* such as bert\.{QUERY}",
+        rf"bert\.{QUERY} is 32 × 16 there, and has to be 32 × 32\. ",
     ),
     "other weights": (
         tensors(lambda w: (w.clear(), w.update(x=torch.ones(2)))),
-        r"\d+ encoder tensor\(s\) missing",
+        r"lack \d+ of the encoder's tensors, .*; they have others, such as x\.",
     ),
     "config of a larger model": (
         edit(num_hidden_layers=4),

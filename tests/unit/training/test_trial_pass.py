@@ -227,7 +227,7 @@ def test_a_frozen_modernbert_is_doubted(tmp_path, caplog):
     assert "freeze_encoder=true with ModernBERT" in caplog.text
 
 
-def test_an_adapter_or_a_tokenizer_of_another_model_is_named(
+def test_weights_or_a_tokenizer_of_another_model_are_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither fails: the bare weights are trained, and texts are read as other words."""
@@ -238,7 +238,9 @@ def test_an_adapter_or_a_tokenizer_of_another_model_is_named(
     assert "own tokenizer" not in caplog.text
     rows = len(tokenizer) + 200
     model, tokenizer = build(tmp_path / "other", "bert", vocab_size=rows)
-    (tmp_path / "other" / "adapter_config.json").write_text("{}")
+    for name in ("adapter_config.json", "model.safetensors.index.json"):
+        (tmp_path / "other" / name).write_text("{}")
     check_encoder_for(config, model, tokenizer, str(tmp_path / "other"))
     assert "holds an adapter (adapter_config.json) beside the weights of its model" in caplog.text
+    assert "model.safetensors is used, as transformers does, and the others are not read" in caplog.text
     assert f"has ids up to {len(tokenizer) - 1}, the model {rows} rows for them" in caplog.text
