@@ -34,15 +34,24 @@ class RowClassifier:
     Args:
         make_linear: makes the encoder's linear layers; embeddings, norms and the head stay as they are.
         is_joined: whether the compiled pass is one piece without calls, which takes longer to make.
+        is_compiled: whether it is compiled at all, which pays from some dozens of texts on.
 
     Attributes:
         vocabulary: number of words.
         length: number of positions.
     """
 
-    def __init__(self, tensors: Classifier, make_linear: MakeLinear, *, is_joined: bool = False) -> None:
+    def __init__(
+        self,
+        tensors: Classifier,
+        make_linear: MakeLinear,
+        *,
+        is_joined: bool = False,
+        is_compiled: bool = True,
+    ) -> None:
         self.vocabulary, self.length = len(tensors.words), tensors.length
-        self._pass = _compiled(_Pass(tensors, make_linear), is_joined=is_joined)
+        by_python = _Pass(tensors, make_linear)
+        self._pass = _compiled(by_python, is_joined=is_joined) if is_compiled else by_python
 
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """Return logits, float32 (b, classes).

@@ -11,7 +11,7 @@ import torch
 from bert_classifier.encoding.text_encoder import EncodedTexts
 from bert_classifier.engine.classifier import RowClassifier
 from bert_classifier.engine.layer import MakeLinear
-from bert_classifier.engine.linear import Int8Linear, bf16_linear, float_linear
+from bert_classifier.engine.linear import Int8Linear, PlainLinear, bf16_linear, float_linear
 from bert_classifier.engine.tensors import Classifier, read_classifier
 from bert_classifier.modeling.forward import Forward, Inputs
 from bert_classifier.modeling.token_row import pack, positions_of_model
@@ -40,8 +40,12 @@ class EngineModel(torch.nn.Module):
         precision: str,
         *,
         has_token_types: bool = False,
+        is_compiled: bool = True,
     ) -> None:
         """Take the fields of a config.json that can_compute allows, and float32 tensors as in model.safetensors.
+
+        Args:
+            is_compiled: if not, it is made in no time, of the tensors as they are, and computes slowly in float32.
 
         Raises:
             KeyError: when a field or a tensor is missing.
@@ -57,7 +61,12 @@ class EngineModel(torch.nn.Module):
         # Products that are joined count as those that they join.
         self.linear_layers = 2 + sum(4 + 2 * len(layer.networks) for layer in classifier.layers)
         # int8's pass is 3 to 7 % shorter in one piece. The others would gain less, and start 0.4 CPU seconds later.
-        self._row = RowClassifier(classifier, _LINEAR[precision], is_joined=precision == "int8")
+        self._row = RowClassifier(
+            classifier,
+            _LINEAR[precision] if is_compiled else PlainLinear,
+            is_joined=precision == "int8",
+            is_compiled=is_compiled,
+        )
         self.second_type = classifier.length if has_token_types else 0
         self._words = torch.nn.Parameter(classifier.words, requires_grad=False)  # its kind is the model's
 

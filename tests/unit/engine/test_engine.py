@@ -35,12 +35,13 @@ def alone(model: Any, texts: EncodedTexts) -> torch.Tensor:
         return torch.cat([model(input_ids=torch.as_tensor(text)[None]).logits for text in ids])
 
 
-def engine_of(model: Any, precision: str) -> EngineModel:
+def engine_of(model: Any, precision: str, *, is_compiled: bool = True) -> EngineModel:
     """Return the engine's model with the tensors of transformers' model; skip what this CPU does not compute."""
     if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this CPU has no AVX-512, by which the engine computes bf16")
     assert can_compute(model.config.to_dict())
-    return EngineModel(model.config.to_dict(), saved_tensors(model), precision).eval()
+    tensors = saved_tensors(model)
+    return EngineModel(model.config.to_dict(), tensors, precision, is_compiled=is_compiled).eval()
 
 
 def of_engine(engine: EngineModel, rows: Any = slice(None)) -> torch.Tensor:
@@ -58,6 +59,8 @@ def test_the_engine_computes_what_transformers_does(kind):
     expected, engine = alone(model, make_texts()), engine_of(model, "fp32")
     assert expected.std(dim=0).min() > 0.01, "texts that all look alike would prove nothing"
     torch.testing.assert_close(of_engine(engine), expected, rtol=1e-5, atol=1e-5)
+    by_python = engine_of(model, "fp32", is_compiled=False)
+    torch.testing.assert_close(of_engine(by_python), expected, rtol=1e-5, atol=1e-5)
     for row in (1, 2, 4):
         torch.testing.assert_close(of_engine(engine, [row]), expected[[row]], rtol=1e-5, atol=1e-5)
 

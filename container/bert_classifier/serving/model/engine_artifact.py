@@ -91,11 +91,17 @@ def _measured(contents: Contents) -> str:
 
 def _as_asked(contents: Contents, precision: str) -> Artifact | None:
     artifact = _computed(contents, precision)
-    if artifact is None or not (is_judged_by_figures(artifact) or _in_float32(contents)):
-        return None  # labels alone do not show that the engine reads a field of config.json otherwise
+    if artifact is None or not (is_judged_by_figures(artifact) or _reads_as_training(contents)):
+        return None
     require_labels(artifact, precision, artifact.model.linear_layers)
     logger.info("the engine computes the model in %s, without transformers", precision)
     return with_own_threshold(artifact)
+
+
+def _reads_as_training(contents: Contents) -> bool:
+    """Return whether float32's logits are training's: labels alone would hide that the engine misreads config.json."""
+    artifact = _computed(contents, "fp32", is_compiled=False)
+    return artifact is not None and _computes_the_same(artifact)
 
 
 def _in_int8_if_as_measured(contents: Contents) -> Artifact | None:
@@ -114,21 +120,23 @@ def _in_float32(contents: Contents) -> Artifact | None:
     return artifact if artifact and _computes_the_same(artifact) else None
 
 
-def _computed(contents: Contents, precision: str) -> Artifact | None:
+def _computed(contents: Contents, precision: str, *, is_compiled: bool = True) -> Artifact | None:
     """Return the classifier with the engine's model; None if the engine cannot compute it."""
     try:
-        return contents.with_model(_model(contents, precision))
+        return contents.with_model(_model(contents, precision, is_compiled=is_compiled))
     except _CANNOT as error:
         logger.info("transformers computes the model, since the engine cannot (%r)", error)
         return None
 
 
-def _model(contents: Contents, precision: str) -> EngineModel:
+def _model(contents: Contents, precision: str, *, is_compiled: bool) -> EngineModel:
     tensors = _tensors(contents.folder / "model.safetensors", contents.config)
     if {tensor.dtype for tensor in tensors.values()} != {torch.float32}:
         raise ValueError("the weights are not float32")
     has_types = bool(contents.info.get("has_token_types"))
-    model = EngineModel(contents.config, tensors, precision, has_token_types=has_types)
+    model = EngineModel(
+        contents.config, tensors, precision, has_token_types=has_types, is_compiled=is_compiled
+    )
     model.check_room(max(contents.tokenizer.get_vocab().values()), contents.info["max_seq_length"])
     return model.eval()
 
