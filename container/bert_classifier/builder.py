@@ -134,8 +134,9 @@ def build_model(
     """
     source = model_source(config, environment)
     revision = pinned(source, config.revision)
+    model_config = load_config(source, revision)  # first: transformers' tokenizers read its file too
     tokenizer = load_tokenizer(source, revision)
-    keep_head = keep_head_of(config, load_config(source, revision), source)
+    keep_head = keep_head_of(config, model_config, source)
     model = load_pretrained(
         source, labels, tokenizer, config.max_seq_length, task=task, keep_head=keep_head, revision=revision
     )

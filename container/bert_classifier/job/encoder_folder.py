@@ -3,6 +3,7 @@
 Standard library only.
 """
 
+import codecs
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from bert_classifier.errors import UserError, cannot_read
 from bert_classifier.job.data_names import listed
+from bert_classifier.job.encoder_config import check_values
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.job.encoder_weights import (
     COPY_AGAIN,
@@ -116,7 +118,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return the fields of a checkpoint's config.json, whatever form its weights have.
 
     Raises:
-        UserError: when there is none, or it describes no text encoder that can be trained; see check_type.
+        UserError: when there is none, or it describes no text encoder that can be trained; see check_type and
+            check_values.
         OSError: when it cannot be opened.
     """
     if not (folder / _CONFIG).is_file():
@@ -128,7 +131,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     if is_pointer(folder / _CONFIG):
         raise pointer_error(folder / _CONFIG)
     config = read_object(folder / _CONFIG, COPY_AGAIN)
+    if (folder / _CONFIG).read_bytes().startswith(codecs.BOM_UTF8):
+        raise UserError(
+            f"{folder / _CONFIG} begins with a byte order mark, which transformers does not read.",
+            "Save it as UTF-8 without one (in Notepad: UTF-8, not UTF-8 with BOM).",
+        )
     check_type(config, str(folder))
+    check_values(config, str(folder))
     return config
 
 

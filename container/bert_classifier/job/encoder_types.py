@@ -40,9 +40,8 @@ def check_type(config: dict[str, object], source: str) -> None:
     Raises:
         UserError: with the reason.
     """
-    name = config.get("model_type")
-    if not isinstance(name, str):
-        raise UserError(f"The config.json of {source} names no known model_type ({shown(name)}).", ENCODERS)
+    _check_name(config, source)
+    name = str(config["model_type"])
     if name not in ENCODER_TYPES and config.get("auto_map"):
         raise runs_code(source, name)
     if name not in ENCODER_TYPES:
@@ -67,6 +66,39 @@ def check_type(config: dict[str, object], source: str) -> None:
             " change.",
             "Give the checkpoint that they were made from.",
         )
+
+
+def _check_name(config: dict[str, object], source: str) -> None:
+    """Refuse a config.json without a type, or with one in other letters, which transformers does not know."""
+    name = config.get("model_type")
+    known = _meant_type(config)
+    if known and name != known:
+        said = f"model_type={shown(name)}" if "model_type" in config else "no model_type"
+        by = (
+            ""
+            if isinstance(name, str)
+            else f", though its architectures are {shown(config['architectures'])}"
+        )
+        raise UserError(
+            f"The config.json of {source} has {said}{by}.", f'Write "model_type": "{known}" into it.'
+        )
+    if not isinstance(name, str):
+        raise UserError(f"The config.json of {source} names no known model_type ({shown(name)}).", ENCODERS)
+
+
+def _meant_type(config: dict[str, object]) -> str:
+    """Return the type that a config.json means in other letters, or by its architectures where it names none; or ""."""
+    name, architectures = config.get("model_type"), config.get("architectures")
+    if isinstance(name, str):
+        meant = _plain(name)
+        return "" if name in ENCODER_TYPES else next((t for t in ENCODER_TYPES if _plain(t) == meant), "")
+    classes = architectures if isinstance(architectures, list) else []
+    stems = {_plain(re.split("For|Model$", str(kind))[0]) for kind in classes}
+    return next((t for t in sorted(ENCODER_TYPES) if _plain(t) in stems), "")
+
+
+def _plain(name: str) -> str:
+    return re.sub("[-_]", "", name.lower())
 
 
 def _check_language(config: dict[str, object], source: str) -> None:

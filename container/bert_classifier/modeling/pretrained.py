@@ -1,16 +1,19 @@
 """Load a pretrained encoder with a new classification head, without unpickling or running a checkpoint's code."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_config import check_values
 from bert_classifier.job.encoder_folder import check_length
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.job.task import Task
+from bert_classifier.modeling.config_errors import check_dtype, config_error
 from bert_classifier.modeling.encoder_fit import HEAD_PARTS, check_encoder, check_unused
 from bert_classifier.modeling.heads import head_of_config, use_head
 from bert_classifier.modeling.model_folder import at_revision, cannot_load, check_config
@@ -19,7 +22,14 @@ from bert_classifier.modeling.positions import positions_of_model
 
 # Names of attention dropout in the configurations of the supported families.
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
-
+# How the program has every model computed, whatever a checkpoint's config.json says of how it was.
+_CHOSEN_HERE = frozenset(
+    {
+        "return_dict", "use_return_dict", "attn_implementation", "_attn_implementation",
+        "_attn_implementation_internal", "reference_compile",
+    }
+)  # fmt: skip
+_LOCAL, _GLOBAL = "local_rope_theta", "global_rope_theta"  # ModernBERT's
 _ANY_LABELS = ("any", "other")
 
 
@@ -98,7 +108,7 @@ def load_model(
             output_loading_info=True,
         )
     except Exception as error:  # the library raises anything on a bad folder
-        raise cannot_load("model", source, error, revision) from error
+        raise _cannot_build(source, error, revision) from error
 
 
 def incomplete_keys(report: Mapping[str, Any]) -> list[str]:
@@ -113,14 +123,42 @@ def load_config(source: str, revision: str | None = None) -> Any:
     Raises:
         UserError: when it cannot be read or its family is unknown.
     """
+    named = at_revision(source, revision)
     try:
-        fields, _ = PreTrainedConfig.get_config_dict(source, **_at(revision))
-        check_type(fields, at_revision(source, revision))
-        return AutoConfig.from_pretrained(source, trust_remote_code=False, **_at(revision))
+        fields = _fields(source, revision)
+        check_type(fields, named)
+        check_values(fields, named)
+        check_dtype(fields, named)
+        return _config_of(source, fields, revision)
     except UserError:
         raise
     except Exception as error:  # the library raises anything on a bad folder
-        raise cannot_load("model", source, error, revision) from error
+        raise _cannot_build(source, error, revision) from error
+
+
+def _fields(source: str, revision: str | None) -> dict[str, Any]:
+    fields: dict[str, Any] = PreTrainedConfig.get_config_dict(source, **_at(revision))[0]
+    return fields
+
+
+def _config_of(source: str, fields: dict[str, Any], revision: str | None) -> Any:
+    """Return the configuration that fields of config.json describe, without those that the program chooses itself."""
+    own = {name: value for name, value in fields.items() if name not in _CHOSEN_HERE}
+    if own["model_type"] == "modernbert" and own.get(_LOCAL, "") is None:
+        del own[_LOCAL]  # then its local layers turn as the global ones do, as transformers 4 computed it
+        own |= {_LOCAL: own[_GLOBAL]} if isinstance(own.get(_GLOBAL), int | float) else {}
+    if own == fields:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False, **_at(revision))
+    return CONFIG_MAPPING[own["model_type"]].from_dict({**own, "name_or_path": source})
+
+
+def _cannot_build(source: str, error: Exception, revision: str | None) -> UserError:
+    """Return the error for a model that transformers does not build: of its config.json if the cause is there."""
+    with contextlib.suppress(Exception):
+        found = config_error(error, _fields(source, revision), at_revision(source, revision))
+        if found:
+            return found
+    return cannot_load("model", source, error, revision)
 
 
 def _at(revision: str | None) -> dict[str, str]:

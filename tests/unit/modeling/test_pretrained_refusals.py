@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bert_classifier.errors import UserError
+from bert_classifier.job.encoder_folder import positions_of
+from bert_classifier.modeling.positions import positions_of_model
 from bert_classifier.modeling.pretrained import load_pretrained, quiet_transformers
 from bert_classifier.modeling.tokenizer import load_tokenizer
 from support.clear_text import assert_clear
@@ -118,12 +121,17 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
     "config a list": (write("config.json", "[]"), r"config\.json holds a JSON list"),
     "config not UTF-8": (write("config.json", b"\xff\xfe{}"), r"config\.json is not valid JSON: .*utf-8"),
     "config very deep": (write("config.json", '{"a":' * 100_000), r"config\.json is not valid JSON: "),
-    "no model type": (edit(model_type=None), r"names no known model_type \('null'\)"),
+    "no model type": (edit(model_type=None), r'has no model_type, .*Write "model_type": "bert" into it'),
+    "no model type and no class": (
+        edit(model_type=None, architectures=None),
+        r"names no known model_type \('null'\)",
+    ),
+    "model type in other letters": (edit(model_type="BERT"), 'model_type=.*"model_type": "bert" into it'),
     "unknown model type": (
         edit(model_type="nonesuch"),
         "is of type nonesuch, which is not a text encoder known here",
     ),
-    "model type a list": (edit(model_type=["bert"]), "names no known model_type"),
+    "model type a list": (edit(model_type=["bert"]), 'Write "model_type": "bert" into it'),
     "code of its own": (
         edit(model_type="neobert", auto_map={"AutoModel": "evil.Model"}),
         "asks to run code .*auto_map.*its type neobert",
@@ -131,8 +139,8 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
     "images": (edit(model_type="vit"), "is of type vit, which is not a text encoder"),
     "decoder": (edit(model_type="gpt2"), "is of type gpt2, which is not a text encoder"),
     "encoder and decoder": (edit(model_type="bart"), "is of type bart, which is not a text encoder"),
-    "odd heads": (edit(num_attention_heads=5), "hidden size .* is not a multiple"),
-    "field of another type": (edit(hidden_size="x"), "hidden_size"),
+    "odd heads": (edit(num_attention_heads=5), "num_attention_heads=5, which does not divide hidden_size=32"),
+    "field of another type": (edit(hidden_size="x"), 'hidden_size="x", which is not a whole number'),
     "giant": (edit(hidden_size=1_000_000), "they have 32 numbers per token, and it says hidden_size=1000000"),
     "truncated weights": (
         cut("model.safetensors", 30_000),
@@ -218,14 +226,10 @@ def test_roberta_has_fewer_positions_than_its_table(tmp_path):
         load_pretrained(folder, LABELS, tokenizer, 513)
 
 
-def test_the_models_own_table_decides_on_its_length(tmp_path):
+def test_the_models_own_table_decides_on_its_length():
     """The families' list, which serves without torch, would take off a padding row that this table does not have."""
-    from support.fakes import make_pretrained
-
-    folder = make_pretrained(tmp_path, "roberta")
-    tokenizer = load_tokenizer(str(folder))
-    fields = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**fields, "pad_token_id": None}))
-    assert load_pretrained(str(folder), LABELS, tokenizer, 514).config.pad_token_id is None
-    with pytest.raises(UserError, match="max_seq_length=515 is more than the 514 tokens"):
-        load_pretrained(str(folder), LABELS, tokenizer, 515)
+    config = AutoConfig.for_model("roberta", num_hidden_layers=1, max_position_embeddings=514)
+    config.pad_token_id = None
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    assert (positions_of_model(model), positions_of(config.to_dict())) == (514, 512)
