@@ -72,7 +72,7 @@ def _faults(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = config.get(name)
         if name in _TABLES and not isinstance(value, dict | None):
             yield name, 'which is not a table such as {"0": "name"}'
-        if name in _COUNTS and _is_integer(value) and value < 1:
+        if isinstance(value, int) and not isinstance(value, bool) and name in _COUNTS and value < 1:
             yield name, "and a model has at least 1"
     if config["model_type"] in _OTHER_FIELDS:
         return

@@ -132,15 +132,25 @@ def _remedy_for_cuts(context: DataContext) -> str:
     """Recommend a longer max_seq_length, up to the model's limit, or windows."""
     config, wanted = context.config, context.recommended
     whole = float((context.train.lengths <= wanted).mean())
-    in_windows = "truncation=windows to read all of them"
-    if config.truncation == "head":
-        in_windows += ", or truncation=head_tail to read their ends too"
+    in_windows = _other_cuts(context)
     if wanted <= config.largest_seq_length:
         return f"Set {in_windows}."
     if whole >= 0.99:
         return f"Set max_seq_length={wanted}, or {in_windows}."
     limit = f"the most that this model takes, which keeps {100 * whole:.0f} % of the training texts whole"
     return f"Set max_seq_length={wanted}, {limit}, or {in_windows}."
+
+
+def _other_cuts(context: DataContext) -> str:
+    """Return the setting by which texts of the same max_seq_length are cut otherwise."""
+    if context.train.facts.is_paired:  # truncation is for single texts
+        if context.config.pair_truncation == "only_second":
+            return "pair_truncation=longest_first to shorten the longer one of a pair"
+        return "pair_truncation=only_second to keep the first of a pair whole"
+    to_ends = (
+        ", or truncation=head_tail to read their ends too" if context.config.truncation == "head" else ""
+    )
+    return f"truncation=windows to read all of them{to_ends}"
 
 
 def contents(context: DataContext) -> Iterator[Finding]:

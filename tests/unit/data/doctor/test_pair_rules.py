@@ -1,5 +1,7 @@
 """The rules about pairs of texts: swapped ones, empty and equal sides; and keys that tell the sides apart."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from bert_classifier.data.doctor.context import DataContext
 from bert_classifier.data.doctor.pair_rules import empty_sides, equal_sides, swapped_leakage, swapped_pairs
 from bert_classifier.data.doctor.scan import TextFacts
 from bert_classifier.data.doctor.stats import ChannelStats
+from bert_classifier.data.doctor.text_rules import truncation
 from bert_classifier.data.examples import Examples
 from bert_classifier.data.text_pair import TextPair
 from bert_classifier.job.config import TrainConfig
@@ -36,6 +39,27 @@ def findings(**channels):
         assert_clear_text(finding.message)
         assert_clear_text(finding.remedy)
     return {finding.code: (finding.message, list(finding.places)) for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("longest", "setting", "expected"),
+    [
+        (32, "longest_first", "Set pair_truncation=only_second to keep the first of a pair whole."),
+        (32, "only_second", "Set pair_truncation=longest_first to shorten the longer one of a pair."),
+        (64, "longest_first", "Set max_seq_length=64, or pair_truncation=only_second"),
+    ],
+)
+def test_the_remedy_for_cut_pairs_is_one_for_pairs(longest, setting, expected):
+    """Windows and ends are for single texts: a job refuses them for pairs."""
+    context = context_of(train=GOOD)
+    stats = context.stats["train"]
+    cut = dataclasses.replace(stats, lengths=stats.lengths + 40, truncated=stats.lengths > 0)
+    config = TrainConfig(max_seq_length=32, pair_truncation=setting)
+    context = dataclasses.replace(context, stats={"train": cut}, config=config, recommended=longest)
+    (found,) = truncation(context)
+    assert found.remedy.startswith(expected)
+    assert "windows" not in found.remedy
+    assert "head_tail" not in found.remedy
 
 
 GOOD = [(f"the cup is blue {i}", f"there is a cup {i}") for i in range(20)]
