@@ -15,13 +15,14 @@ from transformers import AutoTokenizer
 
 from bert_classifier.errors import ContainerError, UserError
 from bert_classifier.job.encoder_folder import TOKENIZER_FILE, check_folder
+from bert_classifier.job.settings import shown
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.model_folder import at_revision, cannot_load
 from bert_classifier.modeling.tokenizer_files import (
     OwnTokenizer,
     TokenizerFiles,
 )
-from bert_classifier.modeling.tokenizer_probes import difference, ids_of
+from bert_classifier.modeling.tokenizer_probes import Difference, difference, ids_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def load_tokenizer(source: str, revision: str | None = None) -> transformers.Pre
         own = files.tokenizer()
         tokenizer = by_class if own is None else _as_in_file(files, own, by_class, failure)
         if own is None and tokenizer is not None:
-            files.add_tokens(tokenizer.backend_tokenizer)
+            files.check_by_class(tokenizer)
     except ContainerError:
         raise
     except Exception as error:  # of fields that hold something else than they should
@@ -68,6 +69,11 @@ def _without_tokenizer(files: TokenizerFiles, failure: Exception | None, revisio
     """Return the error for a checkpoint without tokenizer.json, of which transformers makes no fast tokenizer."""
     if failure and not Path(files.source).is_dir():
         return cannot_load("tokenizer", files.source, failure, revision)
+    if files.lacks_merges:
+        return UserError(
+            f"{files.source} has vocab.json, and merges.txt is missing, without which the vocabulary cannot be used.",
+            "Put the merges.txt of the same checkpoint beside it, or its tokenizer.json.",
+        )
     line = first_line(failure).strip() if failure else ""
     reason = f": {line.rstrip(' .')}" if line and not line.endswith(":") else ""
     named = files.settings.get("tokenizer_class") or files.class_name or "unknown"
@@ -110,7 +116,7 @@ def _as_in_file(
     elif by_class is None:
         reason = f": {first_line(failure)}" if failure else ""
         _say(f"{used}, since transformers makes no fast tokenizer of the folder{reason}")
-    elif found := difference(own.tokenizer, by_class.backend_tokenizer):
+    elif found := _difference(files, own.tokenizer, by_class):
         _say(
             f"{used}, since {type(by_class).__name__}, which transformers would make of it, reads {found.differing} of"
             f" {found.compared} probe texts otherwise"
@@ -118,6 +124,23 @@ def _as_in_file(
     elif by_class.pad_token_id is not None:
         return by_class
     return files.fast_tokenizer(own, roles)
+
+
+def _difference(
+    files: TokenizerFiles, own: Tokenizer, by_class: transformers.PreTrainedTokenizerFast
+) -> Difference | None:
+    """Return how transformers' tokenizer differs from the file's own; refuse one without a token for unknown words."""
+    try:
+        return difference(own, by_class.backend_tokenizer)
+    except Exception as error:  # the library raises nothing more specific
+        unknown = getattr(by_class.backend_tokenizer.model, "unk_token", None)
+        if "Missing" not in str(error) or unknown is None:
+            raise
+        raise UserError(
+            f"The tokenizer.json of {files.source} does not have {shown(unknown)}, which {type(by_class).__name__}, the"
+            " class that its other files name, gives to unknown words: it is another model's tokenizer.",
+            "Give the tokenizer.json that the model was trained with.",
+        ) from error
 
 
 def _take_frame(own: Tokenizer, by_class: Tokenizer) -> bool:

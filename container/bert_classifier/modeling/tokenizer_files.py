@@ -17,11 +17,14 @@ from bert_classifier.job.json_files import read_object
 from bert_classifier.modeling.added_tokens import add_tokens, check_ids, content_of, ids_in_file
 from bert_classifier.modeling.model_folder import cannot_load
 from bert_classifier.modeling.sentencepiece_model import convert, laid_out_by, roles_of
+from bert_classifier.modeling.vocabulary_file import check_vocabulary
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 _MODEL_CONFIG = "config.json"
 _ADDED_TOKENS = "added_tokens.json"
 _VOCABULARIES = ("vocab.txt", "vocab.json")  # from which transformers makes the tokenizer
+# Families for which transformers names no class of their own, with the one whose layout of ids they have.
+_SENTENCEPIECE_CLASSES = {"xlm-roberta-xl": "XLMRobertaTokenizer"}
 _MISSING = ("gated_repo", "missing_entries", "connection_errors")
 _ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _USUAL_PADDING = ("[PAD]", "<pad>", "<|pad|>", "<|padding|>")
@@ -67,7 +70,7 @@ class TokenizerFiles:
         else:
             return None
         # Ids that a file without tokens of its own gets from its class, whatever other files call them.
-        self.add_tokens(own.tokenizer, 0 if own.file == TOKENIZER_FILE else laid_out_by(self.class_name))
+        self._add_tokens(own.tokenizer, 0 if own.file == TOKENIZER_FILE else laid_out_by(self.class_name))
         return own
 
     def add_roles(
@@ -109,7 +112,8 @@ class TokenizerFiles:
         named = self.settings.get("tokenizer_class") or self._model_config.get("tokenizer_class")
         if named and named not in ("PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"):
             return str(named).removesuffix("Fast")
-        return str(TOKENIZER_MAPPING_NAMES.get(self._model_config.get("model_type", "")) or "")
+        kind = self._model_config.get("model_type", "")
+        return _SENTENCEPIECE_CLASSES.get(kind) or str(TOKENIZER_MAPPING_NAMES.get(kind) or "")
 
     def _converted(self, path: Path) -> Tokenizer:
         try:
@@ -136,7 +140,23 @@ class TokenizerFiles:
         tokens = {role: content_of(named[role]) for role in _ROLES if isinstance(named.get(role), str | dict)}
         return {role: token for role, token in tokens.items() if token}
 
-    def add_tokens(self, tokenizer: Tokenizer, first: int = 0) -> None:
+    def check_by_class(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Add what files state to the tokenizer that transformers makes of a vocabulary alone, and check its ids.
+
+        Raises:
+            UserError: when a token cannot have its id, or the vocabulary is damaged; see check_vocabulary.
+        """
+        if path := next((found for name in _VOCABULARIES if (found := self._path(name))), None):
+            added = [content_of(fields) for fields in self._added_tokens()[0].values()]
+            check_vocabulary(path, tokenizer, added, self._model_config.get("vocab_size"))
+        self._add_tokens(tokenizer.backend_tokenizer, 0)
+
+    @property
+    def lacks_merges(self) -> bool:
+        """Whether a vocabulary of byte pairs lies without the list of their merges."""
+        return bool(self._path("vocab.json")) and not self._path("merges.txt")
+
+    def _add_tokens(self, tokenizer: Tokenizer, first: int) -> None:
         """Add the tokens that only tokenizer_config.json or added_tokens.json has, at the ids that these name.
 
         Args:
@@ -144,6 +164,11 @@ class TokenizerFiles:
         Raises:
             UserError: when a token cannot have its id.
         """
+        stated, path = self._added_tokens()
+        add_tokens(tokenizer, {index: fields for index, fields in stated.items() if index >= first}, path)
+
+    def _added_tokens(self) -> tuple[dict[int, Any], Path]:
+        """Return the tokens that tokenizer_config.json or added_tokens.json adds, by id, and the path of that file."""
         decoder = self.settings.get("added_tokens_decoder") or {}
         stated = {int(index): token for index, token in decoder.items()}
         if not decoder:
@@ -152,10 +177,8 @@ class TokenizerFiles:
             stated = {
                 index: {"content": token, "special": token in special} for token, index in plain.items()
             }
-        file = self._path(TOKENIZER_CONFIG if decoder else _ADDED_TOKENS)
-        add_tokens(
-            tokenizer, {i: fields for i, fields in stated.items() if i >= first}, file or Path(self.source)
-        )
+        path = self._path(TOKENIZER_CONFIG if decoder else _ADDED_TOKENS)
+        return stated, path or Path(self.source)
 
     def _object(self, name: str) -> dict[str, Any]:
         path = self._path(name)

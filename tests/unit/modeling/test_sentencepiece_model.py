@@ -250,6 +250,15 @@ def test_the_unknown_token_of_camembert(tmp_path):
         load_tokenizer(str(folder))
 
 
+def test_xlm_roberta_xl_has_the_layout_of_xlm_roberta(tmp_path):
+    """transformers names no class of its own for it."""
+    folder = make_folder(tmp_path, "xlm-roberta")
+    before = [load_tokenizer(str(folder))(text)["input_ids"] for text in READ["texts"]]
+    fields = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**fields, "model_type": "xlm-roberta-xl"}))
+    assert [load_tokenizer(str(folder))(text)["input_ids"] for text in READ["texts"]] == before
+
+
 def test_class_without_converter_is_refused(tmp_path):
     """A class that transformers cannot convert is named."""
     folder = make_folder(tmp_path, "xlm-roberta")

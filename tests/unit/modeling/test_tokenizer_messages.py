@@ -102,6 +102,18 @@ def test_vocabulary_of_an_unknown_class_is_refused(copy_of, named):
     assert_clear(caught.value)
 
 
+def test_a_tokenizer_json_of_another_model_is_refused(copy_of):
+    """The class that the other files name has a token for unknown words that the file does not have."""
+    folder = copy_of("bert")
+    other = copy_of("roberta")
+    shutil.copy(other / "tokenizer.json", folder)
+    edit(folder, tokenizer_class="BertTokenizer", unk_token="[UNK]")
+    said = r"tokenizer\.json of .* does not have '\[UNK\]', which BertTokenizer, .* another model's tokenizer"
+    with pytest.raises(UserError, match=said) as caught:
+        load_tokenizer(str(folder))
+    assert_clear(caught.value)
+
+
 def test_dropped_case_is_said(copy_of, caplog):
     """A vocabulary with capital letters, in a folder that does not say that case counts, is read with a warning."""
     for model_type, settings in (
