@@ -11,8 +11,8 @@ from bert_classifier.job.encoder_weights import INDEX, WEIGHTS, weights_of
 
 # Of sentence-transformers; some checkpoints have its folder without its modules.json.
 POOLING_FILE = "1_Pooling/config.json"
-# training.json: whose head it is, of a model that this program trained.
-_OTHERS = ("config.json", "training.json", *TOKENIZER_FILES)
+# training.json: whose head it is, of a model that this program trained; modules.json: a sentence encoder's parts.
+_OTHERS = ("config.json", "training.json", "modules.json", *TOKENIZER_FILES)
 
 
 def encoder_files(folder: Path) -> dict[str, Path]:

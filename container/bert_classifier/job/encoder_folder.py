@@ -4,31 +4,25 @@ Standard library only.
 """
 
 import codecs
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bert_classifier.errors import UserError, cannot_read
-from bert_classifier.job.data_names import listed
 from bert_classifier.job.encoder_config import check_values
+from bert_classifier.job.encoder_places import checkpoints_below, transformer_modules, without_config
 from bert_classifier.job.encoder_types import check_type
 from bert_classifier.job.encoder_weights import (
     COPY_AGAIN,
-    INDEX,
-    PICKLES,
-    WEIGHTS,
     check_weights,
     is_pointer,
-    names_in,
-    other_forms,
     pointer_error,
+    refuse_dangling,
 )
 from bert_classifier.job.json_files import read_object
 from bert_classifier.job.settings import shown
 
 _CONFIG = "config.json"
-_MODULES = "modules.json"  # of a sentence encoder, whose parts may lie in folders of their own
 SENTENCEPIECE_FILES = (  # by its names in use
     "spm.model",
     "sentencepiece.bpe.model",
@@ -73,7 +67,7 @@ def encoder_source(source: str) -> str:
     try:
         if not folder.is_dir() or (folder / _CONFIG).is_file():
             return source
-        below = [folder / name for name in _transformer_modules(folder)] or _checkpoints_below(folder)
+        below = [folder / name for name in transformer_modules(folder)] or checkpoints_below(folder)
     except OSError as error:
         raise cannot_read(error.filename or folder, error, COPY_AGAIN) from error
     return str(below[0]) if len(below) == 1 else source
@@ -122,12 +116,9 @@ def read_config(folder: Path) -> dict[str, Any]:
             check_values.
         OSError: when it cannot be opened.
     """
+    refuse_dangling(folder / _CONFIG)
     if not (folder / _CONFIG).is_file():
-        names = names_in(folder)
-        raise other_forms(folder, names) or UserError(
-            f"{folder} has no config.json: it holds {listed(names) or 'nothing'}.",
-            "Put the checkpoint's files directly into this folder.",
-        )
+        raise without_config(folder)
     if is_pointer(folder / _CONFIG):
         raise pointer_error(folder / _CONFIG)
     config = read_object(folder / _CONFIG, COPY_AGAIN)
@@ -139,28 +130,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     check_type(config, str(folder))
     check_values(config, str(folder))
     return config
-
-
-def _transformer_modules(folder: Path) -> list[str]:
-    """Return the folders of a sentence encoder's transformers, as its modules.json names them."""
-    try:
-        modules = json.loads((folder / _MODULES).read_text(encoding="utf-8"))
-        names = [str(module["path"]) for module in modules if str(module["type"]).endswith("Transformer")]
-    except (FileNotFoundError, ValueError, TypeError, LookupError):
-        return []
-    return [name for name in names if (folder / name / _CONFIG).is_file()]
-
-
-def _checkpoints_below(folder: Path) -> list[Path]:
-    weights = (WEIGHTS, INDEX, *PICKLES)
-    places = [*folder.glob("*/"), *folder.glob("snapshots/*/")]
-    return [
-        place
-        for place in sorted(places)
-        if not place.name.startswith(".")
-        and (place / _CONFIG).is_file()
-        and any((place / name).exists() for name in weights)
-    ]
 
 
 def check_revision(revision: str, model_name: str, *, has_channel: bool) -> None:

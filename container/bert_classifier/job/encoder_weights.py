@@ -5,7 +5,7 @@ Standard library only.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,20 @@ _FOREIGN = {
     ".msgpack": "Flax",
     ".tflite": "TensorFlow Lite",
     ".ot": "Rust",
+    ".index": "TensorFlow 1",
 }
+_FOREIGN_FOLDERS = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
+_FOREIGN_FILES = {"openvino_model.xml": "OpenVINO"}
+_PICKLE_ENDINGS = (".ckpt", ".pt", ".pth", ".bin")
+_OF_TRAINING = (
+    "optimizer",
+    "scheduler",
+    "rng_state",
+    "training_args",
+    "scaler",
+)  # what a Trainer pickles beside them
+_PART = re.compile(r"-\d+-of-\d+\.safetensors$")
+_WEIGHTS_ENDING = ".safetensors"
 
 
 def check_weights(folder: Path, config: Mapping[str, Any]) -> None:
@@ -66,7 +79,7 @@ def other_forms(place: object, names: Iterable[str]) -> UserError | None:
     """
     names = sorted(name for name in names if not name.startswith("."))
     archive = next((name for name in names if name.endswith(_ARCHIVES)), None)
-    foreign = next((name for name in names if Path(name).suffix in _FOREIGN), None)
+    foreign = next((name for name in names if _program_of(name)), None)
     pickled = next((name for name in PICKLES if name in names), None)
     if ADAPTER in names:
         return UserError(
@@ -75,6 +88,8 @@ def other_forms(place: object, names: Iterable[str]) -> UserError | None:
         )
     if pickled:
         return UserError(f"{place} has no {WEIGHTS}, but {pickled}.", CONVERT)
+    if misnamed := _misnamed(place, names):
+        return misnamed
     if archive:
         return UserError(
             f"{place} holds an archive, {archive}, which is not opened.",
@@ -82,7 +97,7 @@ def other_forms(place: object, names: Iterable[str]) -> UserError | None:
         )
     if foreign:
         return UserError(
-            f"{place} has no {WEIGHTS}: it holds weights for {_FOREIGN[Path(foreign).suffix]}, {foreign}.",
+            f"{place} has no {WEIGHTS}: it holds weights for {_program_of(foreign)}, {foreign}.",
             "Give the same checkpoint's safetensors, which most model pages offer beside them.",
         )
     return None
@@ -102,6 +117,43 @@ def unused_weights(folder: Path) -> str:
             " and the others are not read. If they shall be, remove it."
         )
     return " ".join(doubts)
+
+
+def _program_of(name: str) -> str:
+    """Return for which program a file or folder has weights; "" where nothing tells."""
+    return _FOREIGN_FOLDERS.get(name) or _FOREIGN_FILES.get(name) or _FOREIGN.get(Path(name).suffix, "")
+
+
+def _misnamed(place: object, names: Sequence[str]) -> UserError | None:
+    """Return the error for weights that only have another name than a job looks for; None if there are none."""
+    own = [name for name in names if name.endswith(_WEIGHTS_ENDING)]
+    if WEIGHTS in own or INDEX in names:
+        return None
+    if any(map(_PART.search, own)):
+        return UserError(
+            f"{place} holds parts of weights, such as {own[0]}, but no {INDEX}, which says what lies where.",
+            f"Copy {INDEX} from where the parts come from.",
+        )
+    if own:
+        return UserError(
+            f"{place} has no {WEIGHTS}, but {listed(own)}.", f"Rename the file to use to {WEIGHTS}."
+        )
+    pickled = [n for n in names if n.endswith(_PICKLE_ENDINGS) and not n.startswith(_OF_TRAINING)]
+    if pickled:
+        return UserError(
+            f"{place} has no {WEIGHTS}, but {listed(pickled)}, weights as PyTorch pickles them.",
+            f"Rename the file to use to {PICKLES[0]}. {CONVERT}",
+        )
+    return None
+
+
+def refuse_dangling(path: Path) -> None:
+    """Refuse a link that leads nowhere, as copies of a hub's cache have them; raises a UserError with its target."""
+    if path.is_symlink() and not path.exists():
+        raise UserError(
+            f"{path} is a link to {path.readlink()}, where there is nothing.",
+            "Copy the checkpoint with the files that its links lead to (cp -rL).",
+        )
 
 
 def without_weights(place: object, names: Iterable[str]) -> UserError:
@@ -142,6 +194,8 @@ def weights_of(folder: Path) -> list[str]:
     Raises:
         UserError: when it has no safetensors, or an index that names none.
     """
+    for name in (WEIGHTS, INDEX):
+        refuse_dangling(folder / name)
     if (folder / WEIGHTS).is_file():
         return [WEIGHTS]
     if not (folder / INDEX).is_file():

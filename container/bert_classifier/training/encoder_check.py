@@ -8,6 +8,7 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.encoder_folder import check_length
 from bert_classifier.job.encoder_weights import unused_weights
+from bert_classifier.job.sentence_parts import unused_parts
 from bert_classifier.modeling.positions import longest_of_one_rope, positions_of_model
 from bert_classifier.training.layer_depths import layer_depths
 from bert_classifier.training.trial_pass import try_encoder
@@ -31,6 +32,8 @@ def check_encoder_for(config: TrainConfig, model: Any, tokenizer: Any, source: s
     """
     for doubt in filter(None, (unused_weights(Path(source)), _unused_rows(model, tokenizer, source))):
         logger.warning("%s", doubt)
+    for said in unused_parts(Path(source)):
+        logger.info("%s", said)
     if config.layer_decay < 1:
         layer_depths(model)
     if config.freeze_encoder and (family := _POOR_WHEN_FROZEN.get(model.config.model_type)):

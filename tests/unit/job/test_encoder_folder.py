@@ -74,6 +74,28 @@ def integers(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(9))
 
 
+def in_folder(folder_name: str, name: str) -> Change:
+    """Put a file of a folder of its own in the place of the weights."""
+
+    def change(folder: Path) -> None:
+        instead()(folder)
+        (folder / folder_name).mkdir()
+        (folder / folder_name / name).write_bytes(b"\x00")
+
+    return change
+
+
+def broken_link(name: str) -> Change:
+    """Leave a link to nowhere, as copies of the hub's cache have them."""
+    return lambda folder: ((folder / name).unlink(), (folder / name).symlink_to("/nowhere/x"))
+
+
+def modules(*kinds: str) -> Change:
+    """Leave a sentence encoder's list of parts alone."""
+    table = [{"path": f"{n}_x" if n else "", "type": f"x.models.{kind}"} for n, kind in enumerate(kinds)]
+    return lambda folder: (only()(folder), (folder / "modules.json").write_text(json.dumps(table)))
+
+
 REFUSED: dict[str, tuple[Change, str]] = {
     "GPT-2": (config(model_type="gpt2"), "is of type gpt2, which is not a text encoder known here"),
     "T5": (config(model_type="t5"), "is of type t5, which is not a text encoder"),
@@ -98,6 +120,36 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "GGUF": (only("model-q8.gguf"), r"weights for llama\.cpp, model-q8\.gguf"),
     "ONNX": (instead("model.onnx"), r"weights for ONNX Runtime, model\.onnx"),
     "TensorFlow": (instead("tf_model.h5"), r"weights for TensorFlow, tf_model\.h5"),
+    "ONNX in a folder": (in_folder("onnx", "model.onnx"), "weights for ONNX Runtime, onnx"),
+    "OpenVINO": (in_folder("openvino", "openvino_model.xml"), "weights for OpenVINO, openvino"),
+    "TensorFlow 1": (instead("bert_model.ckpt.index"), r"weights for TensorFlow 1, bert_model\.ckpt\.index"),
+    "Lightning": (
+        instead("model.ckpt"),
+        r"but model\.ckpt, .*Rename .*pytorch_model\.bin.*make convert-model",
+    ),
+    "parts without an index": (
+        instead("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"),
+        r"parts of weights, .* but no model\.safetensors\.index\.json",
+    ),
+    "weights of another name": (
+        instead("bert-finetuned.safetensors"),
+        r"but bert-finetuned\.safetensors\..*Rename .* model\.safetensors",
+    ),
+    "a variant": (instead("model.fp16.safetensors"), r"but model\.fp16\.safetensors\..*Rename"),
+    "what a Trainer leaves": (instead("optimizer.pt", "training_args.bin"), "it holds .*optimizer.pt"),
+    "a broken link": (
+        broken_link("model.safetensors"),
+        "model.safetensors is a link to /nowhere/x, .*cp -rL",
+    ),
+    "a broken link of config": (broken_link("config.json"), "config.json is a link to /nowhere/x"),
+    "a static sentence encoder": (
+        modules("StaticEmbedding", "Pooling"),
+        "without a transformer: its parts are 'StaticEmbedding', 'Pooling'",
+    ),
+    "a sentence encoder without its transformer": (
+        modules("Transformer", "Pooling"),
+        r"has no config\.json, though modules\.json says",
+    ),
     "an archive": (only("model.tar.gz"), r"archive, model\.tar\.gz.* tar -xf model\.tar\.gz -C model"),
     "nothing": (only(), r"has no config\.json: it holds nothing"),
     "other files": (only("data.csv"), r"has no config\.json: it holds data\.csv"),
@@ -187,8 +239,21 @@ def test_of_two_folders_none_is_picked(tmp_path: Path) -> None:
     make_bare_checkpoint(tmp_path / "one")
     make_bare_checkpoint(tmp_path / "two")
     assert encoder_source(str(tmp_path)) == str(tmp_path)
-    with pytest.raises(UserError, match=r"has no config\.json: it holds one, two"):
+    with pytest.raises(UserError, match=r"encoders lie in its folders one, two.*such as .*/two") as caught:
         check_folder(str(tmp_path))
+    assert_clear(caught.value)
+
+
+def test_the_checkpoints_of_a_training_are_named(tmp_path: Path) -> None:
+    """In the order of their steps, the last as an example; also two folders deep."""
+    for step in (100, 20, 3):
+        make_bare_checkpoint(tmp_path / "run" / f"checkpoint-{step}")
+    expected = "folders checkpoint-3, checkpoint-20, checkpoint-100.*such as .*/checkpoint-100"
+    with pytest.raises(UserError, match=expected) as caught:
+        encoder_files(tmp_path / "run")
+    assert_clear(caught.value)
+    with pytest.raises(UserError, match=r"folders run/checkpoint-3, run/checkpoint-20"):
+        encoder_files(tmp_path)
 
 
 def test_a_name_on_the_hub_stays_as_it_is() -> None:

@@ -106,7 +106,7 @@ BAD_FOLDERS: dict[str, tuple[Damage, str]] = {
         pickle_only,
         r"has no model\.safetensors, but pytorch_model\.bin\. .*make convert-model MODEL=folder",
     ),
-    "dangling link": (dangling_link, r"has no model\.safetensors"),
+    "dangling link": (dangling_link, r"model\.safetensors is a link to \.\./blobs/4d7a"),
     "index without shards": (
         index_without_shards,
         "is damaged: model-00001-of-00002.safetensors: No such file",
