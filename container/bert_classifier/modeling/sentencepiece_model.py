@@ -17,13 +17,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import BPE
 from transformers.convert_slow_tokenizer import SLOW_TO_FAST_CONVERTERS, SpmConverter
 from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+from transformers.tokenization_utils_base import generate_merges
 
 from bert_classifier.job.wording import first_line
 from bert_classifier.modeling.tokenizer_probes import TEXTS, ids_of
 
-_UNIGRAM = 1  # trainer_spec.model_type
+_UNIGRAM, _BPE = 1, 2  # trainer_spec.model_type
+_ORDINARY, _CONTROL, _USER_DEFINED = 1, 3, 4  # kinds of pieces
 # https://github.com/google/sentencepiece/blob/v0.2.1/src/sentencepiece_model.proto: field number → name, default
 _TRAINER: Mapping[int, tuple[str, Any]] = {
     3: ("model_type", _UNIGRAM),
@@ -81,8 +84,10 @@ def convert(path: Path, class_name: str, settings: Mapping[str, Any]) -> Tokeniz
         raise ValueError(f"transformers has no converter for SentencePiece models of class {class_name}")
     model = read_model(path)
     _require_convertible(model)
-    converter = converter_class.__new__(converter_class)  # its __init__ reads the file with protobuf
+    converter: Any = converter_class.__new__(converter_class)  # its __init__ reads the file with protobuf
     converter.proto = model
+    if model.trainer_spec.model_type == _BPE:
+        converter.tokenizer = _tokenizer_of_pairs(converter)
     converter.original_tokenizer = SimpleNamespace(
         vocab_file=str(path),
         add_prefix_space=bool(model.normalizer_spec.add_dummy_prefix),
@@ -94,6 +99,26 @@ def convert(path: Path, class_name: str, settings: Mapping[str, Any]) -> Tokeniz
     tokenizer = _converted(converter)
     tokenizer.add_special_tokens(_special_tokens(tokenizer, class_name))
     return tokenizer
+
+
+def _tokenizer_of_pairs(converter: SpmConverter) -> Callable[[SimpleNamespace], Tokenizer]:
+    """Return the function from a BPE model to its tokenizer; transformers' own needs sentencepiece and protobuf.
+
+    Of all pairs of neighbours that together are a piece, SentencePiece joins the one of the highest score first.
+    """
+
+    def tokenizer_of(model: SimpleNamespace) -> Tokenizer:
+        ids = {piece: index for index, (piece, _) in enumerate(converter.vocab(model))}
+        scores = {piece.piece: piece.score for piece in model.pieces if piece.type == _ORDINARY}
+        merges = generate_merges(ids, scores)
+        tokenizer = Tokenizer(BPE(ids, merges, unk_token=model.trainer_spec.unk_piece, fuse_unk=True))
+        added = [piece for piece in model.pieces if piece.type in (_CONTROL, _USER_DEFINED)]
+        tokenizer.add_tokens(
+            [AddedToken(piece.piece, normalized=False, special=piece.type == _CONTROL) for piece in added]
+        )
+        return tokenizer
+
+    return tokenizer_of
 
 
 def _converted(converter: SpmConverter) -> Tokenizer:
@@ -142,8 +167,10 @@ def _special_tokens(tokenizer: Tokenizer, class_name: str) -> list[AddedToken]:
 
 def _require_convertible(model: SimpleNamespace) -> None:
     """Refuse what the converters would turn into a tokenizer with other ids."""
-    if model.trainer_spec.model_type != _UNIGRAM:
-        raise ValueError("it is no Unigram model, and transformers converts no other")
+    if model.trainer_spec.model_type not in (_UNIGRAM, _BPE):
+        raise ValueError(
+            "it is a model of words or characters, and only Unigram and BPE have a fast tokenizer"
+        )
     if model.trainer_spec.byte_fallback:
         raise ValueError("it spells unknown characters in bytes, which transformers' converter does not keep")
 

@@ -141,20 +141,33 @@ def test_tokenizer_json_comes_first(folder):
     assert load_tokenizer(str(folder))("a")["input_ids"]
 
 
-REFUSED = {
-    "byte-fallback": "it spells unknown characters in bytes",
-    "bpe": "it is no Unigram model",
-}
+def test_merged_pairs_have_the_ids_of_the_library():
+    """A BPE model, by XLM-R's layout."""
+    tokenizer = convert(MODELS / "bpe.model", "XLMRobertaTokenizer", {})
+    ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in READ["texts"]]
+    assert ids == READ["ids"]["bpe"]
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_other_kinds_are_refused(tmp_path, name):
+def of_words() -> bytes:
+    """Return a model that says that it is one of whole words."""
+    data = (MODELS / "bpe.model").read_bytes()
+    assert data.count(b"\x18\x02\x20") == 1  # model_type, before vocab_size
+    return data.replace(b"\x18\x02\x20", b"\x18\x03\x20")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ((MODELS / "byte-fallback.model").read_bytes(), "it spells unknown characters in bytes"),
+        (of_words(), "it is a model of words or characters"),
+    ],
+    ids=["byte-fallback", "words"],
+)
+def test_other_kinds_are_refused(tmp_path, content, reason):
     """A model that the converter would turn into other ids stops the job with one sentence."""
     folder = make_folder(tmp_path, "xlm-roberta")
-    shutil.copy(MODELS / f"{name}.model", folder / "sentencepiece.bpe.model")
-    with pytest.raises(
-        UserError, match=f"sentencepiece.bpe.model cannot be converted: {REFUSED[name]}"
-    ) as caught:
+    (folder / "sentencepiece.bpe.model").write_bytes(content)
+    with pytest.raises(UserError, match=f"sentencepiece.bpe.model cannot be converted: {reason}") as caught:
         load_tokenizer(str(folder))
     assert_clear(caught.value)
 

@@ -71,7 +71,7 @@ def main() -> None:
                 character_coverage=1.0, minloglevel=2, normalization_rule_tsv=str(rules), **options,
             )  # fmt: skip
             shutil.copy(f"{name}.model", FOLDER)
-    for name in ("xlm-roberta", "camembert", "deberta-v2", "albert"):
+    for name in ("xlm-roberta", "camembert", "deberta-v2", "albert", "bpe"):
         model = sentencepiece.SentencePieceProcessor(model_file=str(FOLDER / f"{name}.model"))
         read[name] = [_ids(name, model, text) for text in TEXTS]
     (FOLDER / "ids.json").write_text(json.dumps({"texts": TEXTS, "ids": read}, indent=1) + "\n")
@@ -93,7 +93,7 @@ def _ids(name: str, model: Any, text: str) -> list[int]:
         pieces = _split_commas(model, model.encode(_plain(text), out_type=str))
         return [model.piece_to_id(piece) for piece in pieces]
     ids = model.encode(text)
-    offset = {"xlm-roberta": 1, "camembert": 4, "deberta-v2": 0}[name]
+    offset = {"xlm-roberta": 1, "camembert": 4, "deberta-v2": 0, "bpe": 1}[name]
     return [3 if index == model.unk_id() else index + offset for index in ids]
 
 
