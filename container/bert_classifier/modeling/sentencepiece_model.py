@@ -111,7 +111,11 @@ def _tokenizer_of_pairs(converter: SpmConverter) -> Callable[[SimpleNamespace], 
         ids = {piece: index for index, (piece, _) in enumerate(converter.vocab(model))}
         scores = {piece.piece: piece.score for piece in model.pieces if piece.type == _ORDINARY}
         merges = generate_merges(ids, scores)
-        tokenizer = Tokenizer(BPE(ids, merges, unk_token=model.trainer_spec.unk_piece, fuse_unk=True))
+        trainer = model.trainer_spec
+        pairs = BPE(
+            ids, merges, unk_token=trainer.unk_piece, fuse_unk=True, byte_fallback=bool(trainer.byte_fallback)
+        )
+        tokenizer = Tokenizer(pairs)
         added = [piece for piece in model.pieces if piece.type in (_CONTROL, _USER_DEFINED)]
         tokenizer.add_tokens(
             [AddedToken(piece.piece, normalized=False, special=piece.type == _CONTROL) for piece in added]
@@ -171,7 +175,7 @@ def _require_convertible(model: SimpleNamespace) -> None:
         raise ValueError(
             "it is a model of words or characters, and only Unigram and BPE have a fast tokenizer"
         )
-    if model.trainer_spec.byte_fallback:
+    if model.trainer_spec.byte_fallback and model.trainer_spec.model_type == _UNIGRAM:
         raise ValueError("it spells unknown characters in bytes, which transformers' converter does not keep")
 
 

@@ -141,11 +141,12 @@ def test_tokenizer_json_comes_first(folder):
     assert load_tokenizer(str(folder))("a")["input_ids"]
 
 
-def test_merged_pairs_have_the_ids_of_the_library():
-    """A BPE model, by XLM-R's layout."""
-    tokenizer = convert(MODELS / "bpe.model", "XLMRobertaTokenizer", {})
+@pytest.mark.parametrize("name", ["bpe", "bpe-bytes"])
+def test_merged_pairs_have_the_ids_of_the_library(name):
+    """A BPE model, by XLM-R's layout, also one that spells unknown characters in bytes."""
+    tokenizer = convert(MODELS / f"{name}.model", "XLMRobertaTokenizer", {})
     ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in READ["texts"]]
-    assert ids == READ["ids"]["bpe"]
+    assert ids == READ["ids"][name]
 
 
 def of_words() -> bytes:

@@ -55,6 +55,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     "albert": {**ALBERT, "user_defined_symbols": ["[MASK]"]},
     "byte-fallback": {"byte_fallback": True},
     "bpe": {"model_type": "bpe"},
+    "bpe-bytes": {"model_type": "bpe", "byte_fallback": True, "character_coverage": 0.98},
 }
 
 
@@ -68,10 +69,10 @@ def main() -> None:
         for name, options in MODELS.items():
             sentencepiece.SentencePieceTrainer.train(
                 input=str(corpus), model_prefix=name, vocab_size=700, hard_vocab_limit=False,
-                character_coverage=1.0, minloglevel=2, normalization_rule_tsv=str(rules), **options,
+                minloglevel=2, normalization_rule_tsv=str(rules), **{"character_coverage": 1.0, **options},
             )  # fmt: skip
             shutil.copy(f"{name}.model", FOLDER)
-    for name in ("xlm-roberta", "camembert", "deberta-v2", "albert", "bpe"):
+    for name in ("xlm-roberta", "camembert", "deberta-v2", "albert", "bpe", "bpe-bytes"):
         model = sentencepiece.SentencePieceProcessor(model_file=str(FOLDER / f"{name}.model"))
         read[name] = [_ids(name, model, text) for text in TEXTS]
     (FOLDER / "ids.json").write_text(json.dumps({"texts": TEXTS, "ids": read}, indent=1) + "\n")
@@ -93,7 +94,7 @@ def _ids(name: str, model: Any, text: str) -> list[int]:
         pieces = _split_commas(model, model.encode(_plain(text), out_type=str))
         return [model.piece_to_id(piece) for piece in pieces]
     ids = model.encode(text)
-    offset = {"xlm-roberta": 1, "camembert": 4, "deberta-v2": 0, "bpe": 1}[name]
+    offset = {"xlm-roberta": 1, "camembert": 4, "deberta-v2": 0}.get(name, 1)
     return [3 if index == model.unk_id() else index + offset for index in ids]
 
 
