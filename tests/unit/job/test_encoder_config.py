@@ -74,7 +74,7 @@ def test_nothing_is_refused_that_transformers_takes(family: str) -> None:
                 check_values({"model_type": family, name: value}, "model")
 
 
-def _takes(family: str, name: str, value: object) -> bool:
+def _takes(family: str, name: str, value: Any) -> bool:
     try:
         CONFIG_MAPPING[family](**{name: value})
     except Exception:  # noqa: BLE001 - whatever its validation raises
