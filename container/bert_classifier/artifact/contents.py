@@ -132,6 +132,8 @@ def read_contents(folder: Path) -> Contents:
     labels = info["labels"]
     if [names.get(str(index)) for index in range(max(len(labels), len(names)))] != labels:
         raise UserError(f"{folder}: the labels of config.json and {TRAINING_INFO} differ.", RETRAIN)
+    if not _are_probes(info.get(PROBES), len(labels)):
+        raise UserError(f"{folder / TRAINING_INFO} has no usable {PROBES}.", RETRAIN)
     if not info.get("is_complete", True):
         stopped = "the model in %s comes from a run stopped at step %s: training.json says is_complete=false"
         logger.warning(stopped, folder, info.get("steps"))
@@ -163,8 +165,6 @@ def _read_info(folder: Path) -> dict[str, Any]:
         if not is_usable(info.get(name)):
             raise UserError(f"{folder / TRAINING_INFO} has no usable {name}.", RETRAIN)
     _require_pair_fields(folder, info)
-    if not _are_probes(info.get(PROBES), len(info["labels"])):
-        raise UserError(f"{folder / TRAINING_INFO} has no usable {PROBES}.", RETRAIN)
     return info
 
 

@@ -16,22 +16,15 @@ from bert_classifier.errors import UserError
 from bert_classifier.job.config import TrainConfig
 from bert_classifier.job.data_names import listed
 from bert_classifier.job.json_files import read_object
-from bert_classifier.job.settings import shown
 from bert_classifier.job.task import Task
 from bert_classifier.job.wording import counted
+from bert_classifier.modeling.config_heads import contradiction_of, labels_of, other_task_of, task_of_config
 from bert_classifier.modeling.mean_layer import HAS_MEAN_LAYER
 from bert_classifier.modeling.pooling import former_pooling, needs_mean_layer
 
 _ATTRIBUTE = "loaded_head"  # of a model
 _SETTINGS = ("auto", "true", "false")  # of keep_head
 _TRAINING_INFO = "training.json"  # of a model that this program trained
-# What heads of other tasks are called in `architectures` of config.json, and what they are for.
-_OTHER_TASKS = {
-    "TokenClassification": "tokens (token classification)",
-    "QuestionAnswering": "question answering",
-    "MultipleChoice": "multiple choice",
-    "NextSentencePrediction": "next sentence prediction",
-}
 _REMEDY = (
     "Give its classes in id2label of config.json the names that they have in the data, or leave keep_head out: the head"
     " then starts anew."
@@ -197,41 +190,16 @@ def keep_head_of(config: TrainConfig, model_config: Any, source: str) -> str:
     return config.keep_head
 
 
-def labels_of(config: Any) -> tuple[str, ...]:
-    """Return the names of the classes in a checkpoint's configuration."""
-    names = getattr(config, "id2label", None) or {}
-    return tuple(str(names.get(index, index)) for index in range(len(names)))
-
-
 def head_of_config(config: Any, source: str, keep: str) -> LoadedHead:
     """Return what a checkpoint's configuration says of its head; use_head finds out whether it has that head."""
-    names = [str(name) for name in getattr(config, "architectures", None) or ()]
-    other = next((what for name in names for kind, what in _OTHER_TASKS.items() if f"For{kind}" in name), "")
     return LoadedHead(
         source,
         labels_of(config),
         task=task_of_config(config),
         keep=keep,
-        other_task=other,
-        contradiction=_contradiction(config),
+        other_task=other_task_of(config),
+        contradiction=contradiction_of(config),
     )
-
-
-def _contradiction(config: Any) -> str:
-    """Return where id2label and label2id give a class different places; "" where they do not."""
-    places = getattr(config, "label2id", None) or {}
-    for index, label in enumerate(labels_of(config)):
-        other = places.get(label)
-        if other is not None and str(other) != str(index):
-            theirs = other if isinstance(other, int) else shown(other)
-            return f"{shown(label)} is class {index} in id2label and class {theirs} in label2id"
-    return ""
-
-
-def task_of_config(config: Any) -> Task:
-    """Return the task of a checkpoint's head by its configuration."""
-    is_multi = getattr(config, "problem_type", None) == Task.MULTI.problem_type
-    return Task.MULTI if is_multi else Task.SINGLE
 
 
 def use_head(
