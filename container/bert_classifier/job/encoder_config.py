@@ -6,7 +6,7 @@ What a family takes beyond these, transformers' own validation says; see modelin
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from bert_classifier.errors import UserError
 
@@ -68,12 +68,13 @@ def wrong_value(source: str, name: str, value: object, what: str, remedy: str = 
 
 def _faults(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield fields with wrong values, and what is wrong with them."""
-    for name in (*_COUNTS, *_TABLES):
+    for name in _COUNTS:
         value = config.get(name)
-        if name in _TABLES and not isinstance(value, dict | None):
-            yield name, 'which is not a table such as {"0": "name"}'
-        if isinstance(value, int) and not isinstance(value, bool) and name in _COUNTS and value < 1:
+        if _is_integer(value) and value < 1:
             yield name, "and a model has at least 1"
+    for name in _TABLES:
+        if not isinstance(config.get(name), dict | None):
+            yield name, 'which is not a table such as {"0": "name"}'
     if config["model_type"] in _OTHER_FIELDS:
         return
     yield from _wrong_types(config)
@@ -94,7 +95,7 @@ def _wrong_types(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, "which is not a number from 0 to 1"
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

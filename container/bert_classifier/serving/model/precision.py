@@ -229,9 +229,7 @@ def distance_from_training(artifact: Artifact) -> float:
     Raises:
         KeyError: when the artifact has no probe texts, and whatever else the model raises.
     """
-    probes = artifact.info[PROBES]
-    wanted = torch.tensor(probes["logits"])
-    found = torch.tensor(probe_logits(artifact.model, artifact.encoder, texts_of(probes)))
+    wanted, found = _recorded_and_own(artifact)
     return float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1))
 
 
@@ -252,16 +250,22 @@ def warn_if_unlike_training(artifact: Artifact) -> None:
         )
 
 
+def _recorded_and_own(artifact: Artifact) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logits of the artifact's probe texts in training, and by its model, both (texts, classes)."""
+    probes = artifact.info[PROBES]
+    own = probe_logits(artifact.model, artifact.encoder, texts_of(probes))
+    return torch.tensor(probes["logits"]), torch.tensor(own)
+
+
 def _probe_logits(converted: Artifact) -> tuple[torch.Tensor, torch.Tensor] | str:
     """Return training's logits of the artifact's probe texts and those of a converted model, (texts, classes).
 
     Or return why there are none.
     """
-    probes = converted.info.get(PROBES)
-    if not probes:
+    if not converted.info.get(PROBES):
         return "the artifact has no probe texts to check this with: an older version wrote it"
     try:
-        found = probe_logits(converted.model, converted.encoder, texts_of(probes))
+        return _recorded_and_own(converted)
     except torch.OutOfMemoryError:
         raise
     except (
@@ -270,7 +274,6 @@ def _probe_logits(converted: Artifact) -> tuple[torch.Tensor, torch.Tensor] | st
         ValueError,
     ) as error:  # such as FNet, whose Fourier transforms know no bf16
         return f"this encoder cannot compute with such weights ({str(error).splitlines()[0]})"
-    return torch.tensor(probes["logits"]), torch.tensor(found)
 
 
 def _disagreement(converted: Artifact, precision: str, linear_layers: int) -> str | None:
