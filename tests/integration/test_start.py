@@ -86,7 +86,7 @@ TOLD_FIRST: dict[str, tuple[Damage, str, bool]] = {
     "vocabulary too small": (config(vocab_size=10), "it says vocab_size=10", False),
     "other weights": (
         model_file("model.safetensors", lambda path: save_file({"x": torch.ones(2)}, path, {"format": "pt"})),
-        "do not fit its config.json", True,
+        "they have others, such as x", True,
     ),
     "broken tokenizer": (model_file("tokenizer.json", lambda path: os.truncate(path, 700)), "tokenizer in", True),
     "no folder, no hub": (
