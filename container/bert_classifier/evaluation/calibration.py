@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bert_classifier.evaluation.metrics import Evaluation, cross_entropies, slices_of
+from bert_classifier.modeling import probabilities
 
 BINS = 15  # as in the paper
 LEAST_TEXTS = 30  # fewer cannot show how often a score of 0.9 is correct; a prior stands beside them
@@ -64,9 +65,7 @@ def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Return the probabilities for logits (n, classes), float64 (n, classes), as in serving."""
     shares = np.empty(logits.shape)
     for part in slices_of(logits):
-        scaled = logits[part].astype(np.float64) / temperature
-        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        shares[part] = powers / powers.sum(axis=1, keepdims=True)
+        shares[part] = probabilities.softmax(logits[part], temperature)
     return shares
 
 

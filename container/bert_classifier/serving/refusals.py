@@ -144,9 +144,12 @@ _BAD_HEADER = _bad(
 )
 _BAD_REQUEST = _bad("bad_request", "The request is not proper HTTP/1.1.")
 FAILED = Refusal("500 Internal Server Error", "internal_error", "The server failed on this connection.")
+ENDED = Refusal(
+    "503 Service Unavailable", "not_ready", "The server is stopping or has failed. Try again in a moment."
+)
 CODES = sorted(
     {refusal.code for _, refusal in _OF_TYPE}
-    | {refusal.code for refusal in (*_OF_HEADER.values(), _BAD_HEADER, _BAD_REQUEST, FAILED)}
+    | {refusal.code for refusal in (*_OF_HEADER.values(), _BAD_HEADER, _BAD_REQUEST, FAILED, ENDED)}
 )
 
 

@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -149,7 +149,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         """Start the parent process' loop; it ends by SystemExit."""
         Parent(self).run()
 
-    def supervise(self) -> None:
+    def supervise(self, answer_the_rest: Callable[[], None]) -> None:
         """In the worker, every second: exit if it cannot serve any more, so that the parent replaces it."""
         if (problem := self._service.problem()) is None:
             return
@@ -158,6 +158,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
             logger.critical("%s: this worker ends and is replaced", problem)
             log_stacks()
             time.sleep(LAST_ANSWERS_S)
+            answer_the_rest()
             access_log.finish()
         finally:  # whatever else fails where there is no memory
             os._exit(REPLACE_ME)

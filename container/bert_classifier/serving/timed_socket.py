@@ -31,12 +31,14 @@ class TimedSocket(socket.socket):
         owes_continue: whether the client waits for "100 Continue" before it sends the body; recv says it.
         holds_head: whether the next piece to write is an answer's head, which leaves together with the piece after it.
         request_began: when the first byte of the request came, on time.monotonic's clock.
+        has_answered: whether some of the answer has been handed over to be sent.
     """
 
     read_until = 0.0
     owes_continue = False
     holds_head = False
     request_began = 0.0
+    has_answered = False
     _held = b""
 
     @classmethod
@@ -75,6 +77,7 @@ class TimedSocket(socket.socket):
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Write all, or raise TooSlowError if the client does not read it in time."""
+        self.has_answered = True
         if self.holds_head:
             self.holds_head, self._held = False, data
         else:

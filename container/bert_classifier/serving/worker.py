@@ -1,24 +1,16 @@
 """gunicorn's threaded worker with an event loop of its own.
 
 gunicorn 27's own loop fails 14 of 36 tests of slow clients, hostile requests and confined machines, and loses 62
-requests at 4 stops of tests/benchmarks/serving_campaign.py (see tests/benchmarks/RESULTS.md). What it lacks, and which
-tests show that:
-
-- A thread starts only when the head of a request has been read, each wait has an end, and the loop never waits for a
-  client. Otherwise pings wait 10 to 60 s behind 200 slow clients (test_serve_slow_clients).
-- Connections that do nothing make room for new ones. Otherwise a flood, or too few descriptors, shuts others out
-  (test_a_client_that_floods_…, test_with_few_descriptors).
-- A stop first goes on answering, telling each client to close, and then sweeps the port. Otherwise requests are lost
-  (test_serve_stop).
-- Errors are JSON, are counted and quote nothing (test_serve_hostile).
+requests at 4 stops of tests/benchmarks/serving_campaign.py (see tests/benchmarks/RESULTS.md). Here a thread starts only
+when a request's head has been read, and each wait has an end: pings do not wait behind slow clients. Connections that
+do nothing make room for new ones. A stop first goes on answering, telling each client to close, and then sweeps the
+port. Errors are JSON, are counted and quote nothing. See test_serve_slow_clients, …_stop and …_hostile.
 """
 
 import contextlib
-import errno
 import logging
 import selectors
 import signal
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -27,10 +19,10 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from bert_classifier.serving.connection import Connection, cut_reason, decide_once_to_close
+from bert_classifier.serving.connection import OUT_OF_RESOURCES, Connection, cut_reason, decide_once_to_close
 from bert_classifier.serving.listening import refuse_new_connections
 from bert_classifier.serving.loop_calls import LoopCalls
-from bert_classifier.serving.refusals import FAILED, SlowHeadError, check_head, refusal_of
+from bert_classifier.serving.refusals import ENDED, FAILED, SlowHeadError, check_head, refusal_of
 from bert_classifier.serving.request_threads import RequestThreads
 
 logger = logging.getLogger(__name__)
@@ -44,7 +36,6 @@ _SWEEP_S = 0.2  # from refusing new connections to closing the port
 _LINGER_S = 2.0  # for the client to close its side after the last answer
 _TEND_S = 0.05  # between looks at what has waited too long
 _ACCEPTS_PER_TURN = 64
-_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type information
@@ -57,6 +48,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
         self.method_queue = LoopCalls()
         self._waiting: dict[Connection, None] = {}  # for a request, longest-waiting first
         self._lingering: dict[Connection, None] = {}  # answered, until the client closes
+        self._in_threads: set[Connection] = set()
         self._stopped_at: float | None = None
         self._last_arrival = 0.0
         self._tended_at = 0.0
@@ -115,7 +107,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
                 self._submit(connection)
         for connection in [c for c in self._lingering if c.until <= now]:
             self._drop(connection, self._lingering)
-        self.app.supervise()
+        self.app.supervise(self._answer_the_rest)
 
     # Stopping
 
@@ -144,6 +136,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             logger.warning("%d connections did not end in time", self.nr_conns)
             self.app.abandon()
             self._turn_while(lambda: self.nr_conns > 0, began + STOP_S + LAST_WORDS_S)
+            self._answer_the_rest()
+
+    def _answer_the_rest(self) -> None:
+        """Answer, just before the end, what threads have not answered, such as those that wait for a device."""
+        for connection in self._in_threads:
+            if connection.answer_for(ENDED):
+                self.app.note_refusal(503, ENDED.code, len(ENDED.body), connection.sock.request_began)
 
     # Connections
 
@@ -184,7 +183,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
             try:
                 client, address = listener.accept()
             except OSError as error:
-                if error.errno in _OUT_OF_RESOURCES and not self._give_one_up():
+                if error.errno in OUT_OF_RESOURCES and not self._give_one_up():
                     time.sleep(0.02)  # as the listener wakes the loop again at once
                 return
             self._last_arrival = time.monotonic()
@@ -221,13 +220,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
     def _submit(self, connection: Connection) -> None:
         self._last_arrival = time.monotonic()
         connection.hand_over()
+        self._in_threads.add(connection)
         self.enqueue_req(connection)
 
     def _linger(self, connection: Connection) -> None:
         """Close a connection after the client has received the response, without blocking."""
         try:
-            connection.sock.shutdown(socket.SHUT_WR)
-            connection.discard()  # a client that has the whole answer has often closed by now
+            connection.shut_down()
         except OSError:
             self._close(connection)
             return
@@ -283,6 +282,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """Take a connection back from its thread; runs in the main thread."""
+        self._in_threads.discard(conn)
         if conn.sock.fileno() < 0:  # closed in the thread: the loop could not wait for it
             self.nr_conns -= 1
         elif not fs.cancelled() and fs.exception() is None and fs.result():

@@ -1,86 +1,23 @@
 """Micro-batching: model threads predict for several requests at once, and isolate their failures."""
 
-import contextlib
 import logging
 import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import InvalidStateError
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from bert_classifier.errors import RequestError
 from bert_classifier.serving import memory
 from bert_classifier.serving.metrics import Metrics
-from bert_classifier.serving.model.pending import Pending, ended_error, timeout_error
+from bert_classifier.serving.model.job import Chunk, Job
+from bert_classifier.serving.model.pending import Pending, ended_error
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Predict = Callable[[Sequence[str]], Sequence[T]]
-
-
-class _Job(Generic[T]):
-    """A request: its texts, how many of them passes have taken, and the future of its results."""
-
-    def __init__(self, texts: Sequence[str], costs: Sequence[int], deadline: float) -> None:
-        self.texts = texts
-        self.costs = costs
-        self.deadline = deadline
-        self.taken = 0
-        self.waiting_cost = sum(costs)  # of texts not taken by a pass yet
-        self.future: Pending[T] = Pending()
-        self._results: dict[int, list[T | Exception]] = {}
-        self._missing = len(texts)
-        self._lock = threading.Lock()
-
-    def is_over(self) -> bool:
-        """Return whether this job is done, cancelled or past its deadline."""
-        if not self.future.done() and time.monotonic() >= self.deadline:
-            self.fail(timeout_error())
-        return self.future.done()
-
-    def take(self, share: int) -> "_Chunk[T]":
-        """Take the next texts, at least one, with a total cost within `share`."""
-        start, cost = self.taken, 0
-        while self.taken < len(self.texts):
-            cost += self.costs[self.taken]
-            if cost > share and self.taken > start:
-                break
-            self.waiting_cost -= self.costs[self.taken]
-            self.taken += 1
-        stop = self.taken
-        return _Chunk(self, start, self.texts[start:stop], sum(self.costs[start:stop]))
-
-    def put(self, start: int, results: list[T | Exception]) -> None:
-        """Add the results of a chunk; chunks may finish in any order."""
-        with self._lock:
-            self._results[start] = results
-            self._missing -= len(results)
-            is_complete = not self._missing
-        if is_complete:
-            self._finish([result for start in sorted(self._results) for result in self._results[start]])
-
-    def _finish(self, results: list[T | Exception]) -> None:
-        if all(isinstance(result, Exception) for result in results):
-            self.fail(next(result for result in results if isinstance(result, Exception)))
-            return
-        with contextlib.suppress(InvalidStateError):  # cancelled just now
-            self.future.set_result(results)
-
-    def fail(self, error: Exception) -> None:
-        with contextlib.suppress(InvalidStateError):
-            self.future.set_exception(error)
-
-
-class _Chunk(NamedTuple, Generic[T]):
-    """The texts of a job, from index `start` on, that one pass takes."""
-
-    job: _Job[T]
-    start: int
-    texts: Sequence[str]
-    cost: int
 
 
 class MicroBatcher(Generic[T]):
@@ -90,11 +27,15 @@ class MicroBatcher(Generic[T]):
     pass is bounded and shared among requests; unfinished ones return to the end of the queue, so that thousands of
     texts do not delay the others. A model thread takes at most its lane's share of all queued and running work.
 
+    A small request that finds a model thread idle is predicted by the thread that brings it, in that one's place: to
+    wake one thread and to be woken by it takes as long as some tokens in the model.
+
     Args:
         predicts: one function per model thread, which returns one result per text, in order.
         cost_of: cost of a text, such as its tokens.
         max_cost: maximum cost of a pass; a single text may exceed it.
         max_waiting_cost: maximum cost of the queue; a request beyond it is refused, unless the queue is empty.
+        quick_cost: cost up to which a request is predicted by the thread that brings it.
         lanes: what each model thread computes with; threads with the same lane compute in turn. Default: each its own.
         probe: a text that a sound model can always predict.
     """
@@ -107,6 +48,7 @@ class MicroBatcher(Generic[T]):
         max_cost: int,
         max_waiting_cost: int,
         metrics: Metrics,
+        quick_cost: int = 0,
         lanes: Sequence[str] = (),
         probe: str = "A plain text that a sound model can always predict.",
     ) -> None:
@@ -114,9 +56,10 @@ class MicroBatcher(Generic[T]):
         self._cost_of = cost_of
         self._max_cost = max_cost
         self._max_waiting_cost = max_waiting_cost
+        self._quick_cost = quick_cost
         self._metrics, self._probe = metrics, probe
-        self._waiting: list[_Job[T]] = []  # with texts left to take
-        self._unfinished: dict[_Job[T], None] = {}
+        self._waiting: list[Job[T]] = []  # with texts left to take
+        self._unfinished: dict[Job[T], None] = {}
         self._waiting_cost = 0
         self._running_cost: dict[int, int] = {}  # by model thread
         self._busy_since: dict[int, float] = {}  # by model thread
@@ -125,9 +68,10 @@ class MicroBatcher(Generic[T]):
         self._lock = threading.RLock()  # a job that fails is forgotten at once
         self._wakers = [threading.Condition(self._lock) for _ in predicts]
         self._asleep: list[int] = []  # idle model threads, the most recent last
+        self._predicts = [self._timed(*item) for item in enumerate(predicts)]
         self._threads = [
-            threading.Thread(target=self._run, args=item, name=f"model-{item[0]}", daemon=True)
-            for item in enumerate(predicts)
+            threading.Thread(target=self._run, args=(number,), name=f"model-{number}", daemon=True)
+            for number in range(len(predicts))
         ]
         for thread in self._threads:
             thread.start()
@@ -147,7 +91,8 @@ class MicroBatcher(Generic[T]):
     def submit(self, texts: Sequence[str], deadline: float) -> Pending[T]:
         """Queue one request and return the future of its results; cancel it if the caller leaves.
 
-        A text that fails has an exception as its result; if all fail, the future raises the first.
+        A text that fails has an exception as its result; if all fail, the future raises the first. A small request may
+        be done already.
 
         Args:
             texts: at least one.
@@ -156,20 +101,43 @@ class MicroBatcher(Generic[T]):
             RequestError: 429 when the queue is full, 503 when the batcher has ended. The future may raise 503 and 504
                 too.
         """
-        job: _Job[T] = _Job(texts, [self._cost_of(text) for text in texts], deadline)
+        job: Job[T] = Job(texts, [self._cost_of(text) for text in texts], deadline)
         with self._lock:
             if not self.is_alive:
                 raise ended_error()
             if self._waiting and self._waiting_cost + job.waiting_cost > self._max_waiting_cost:
                 raise RequestError(429, "overloaded", "Too many texts are waiting.", "Try again in a moment.")
-            self._waiting.append(job)
-            self._waiting_cost += job.waiting_cost
             self._unfinished[job] = None
-            self._wake_one()
-        job.future.add_done_callback(lambda _: self._forget(job))
+            job.future.add_done_callback(lambda _: self._forget(job))
+            place = self._place_of_idle() if self._is_quick(job) else None
+            if place is None:
+                self._waiting.append(job)
+                self._waiting_cost += job.waiting_cost
+                self._wake_one()
+            else:
+                self._running_cost[place] = job.waiting_cost
+        if place is not None:
+            self._answer_here(job, place)
         return job.future
 
-    def _forget(self, job: _Job[T]) -> None:
+    def _is_quick(self, job: Job[T]) -> bool:
+        return job.waiting_cost <= self._quick_cost and not self._waiting and not job.is_over()
+
+    def _answer_here(self, job: Job[T], place: int) -> None:
+        """Predict a request in the calling thread, in the place of a model thread that is idle."""
+        try:
+            self._metrics.observe_stage("queue", job.future.note_taken(time.monotonic()))
+            self._answer([job.take(job.waiting_cost)], self._predicts[place])
+        except BaseException:  # noqa: BLE001 - what would end a model thread
+            self._note_death()
+        finally:
+            with self._lock:
+                self._running_cost[place] = 0
+                self._asleep.append(place)
+                if self._waiting:
+                    self._wake_one()
+
+    def _forget(self, job: Job[T]) -> None:
         with self._lock:
             self._unfinished.pop(job, None)
 
@@ -196,7 +164,9 @@ class MicroBatcher(Generic[T]):
             thread.join(max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, number: int, predict: Predict[T]) -> None:
+    def _timed(self, number: int, predict: Predict[T]) -> Predict[T]:
+        """Return the function, with a note of since when it has been busy."""
+
         def timed(texts: Sequence[str]) -> Sequence[T]:
             self._busy_since[number] = time.monotonic()
             try:
@@ -204,15 +174,21 @@ class MicroBatcher(Generic[T]):
             finally:
                 del self._busy_since[number]
 
+        return timed
+
+    def _run(self, number: int) -> None:
         try:
             while chunks := self._next_pass(number):
-                self._answer(chunks, timed)
+                self._answer(chunks, self._predicts[number])
         finally:
             if not self._is_closed:
-                logger.critical("a model thread has died: no request can be answered any more")
-                self._give_up("a model thread has died")
+                self._note_death()
 
-    def _next_pass(self, number: int) -> list[_Chunk[T]]:
+    def _note_death(self) -> None:
+        logger.critical("a model thread has died: no request can be answered any more")
+        self._give_up("a model thread has died")
+
+    def _next_pass(self, number: int) -> list[Chunk[T]]:
         """Wait for requests and return chunks of them; none once the batcher is closed and the queue empty."""
         with self._lock:
             self._running_cost[number] = 0
@@ -226,23 +202,29 @@ class MicroBatcher(Generic[T]):
                 self._wakers[number].wait()
 
     def _wake_one(self) -> None:
-        """Wake a thread of the most idle lane: the one that fell asleep last, its data is still in the CPU caches."""
-        if self._asleep:
-            idle = Counter(self._lanes[number] for number in self._asleep)
-            place = max(range(len(self._asleep)), key=lambda i: (idle[self._lanes[self._asleep[i]]], i))
-            self._wakers[self._asleep.pop(place)].notify()
+        number = self._place_of_idle()
+        if number is not None:
+            self._wakers[number].notify()
+
+    def _place_of_idle(self) -> int | None:
+        """Take an idle thread of the most idle lane: the last to fall asleep, its data is still in the CPU caches."""
+        if len(self._asleep) <= 1:
+            return self._asleep.pop() if self._asleep else None
+        idle = Counter(self._lanes[number] for number in self._asleep)
+        place = max(range(len(self._asleep)), key=lambda i: (idle[self._lanes[self._asleep[i]]], i))
+        return self._asleep.pop(place)
 
     def _drop_those_over(self) -> None:
         over = {job for job in self._waiting if job.is_over()}
         self._waiting_cost -= sum(job.waiting_cost for job in over)
         self._waiting = [job for job in self._waiting if job not in over]
 
-    def _take_share(self, number: int) -> list[_Chunk[T]]:
+    def _take_share(self, number: int) -> list[Chunk[T]]:
         """Take the next pass from the requests that have waited longest; the unfinished ones go to the end."""
         now = time.monotonic()
         budget = self._budget()
         share, left = budget // len(self._waiting), budget
-        chunks: list[_Chunk[T]] = []
+        chunks: list[Chunk[T]] = []
         for job in self._waiting:
             if left <= 0:
                 break
@@ -263,7 +245,7 @@ class MicroBatcher(Generic[T]):
         under_way = self._waiting_cost + sum(self._running_cost.values())
         return max(1, min(self._max_cost, math.ceil(under_way / len(set(self._lanes)))))
 
-    def _answer(self, chunks: Sequence[_Chunk[T]], predict: Predict[T]) -> None:
+    def _answer(self, chunks: Sequence[Chunk[T]], predict: Predict[T]) -> None:
         results = self._predict_each([text for chunk in chunks for text in chunk.texts], predict)
         for chunk in chunks:
             chunk.job.put(chunk.start, results[: len(chunk.texts)])

@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from bert_classifier.engine.model import EngineForward, EngineModel
 from bert_classifier.errors import UserError
 from bert_classifier.modeling.forward import Forward
 from bert_classifier.modeling.inference import compute_logits, is_bf16, plan_inference
+from bert_classifier.modeling.probabilities import softmax
 from bert_classifier.modeling.probes import probes_for
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model.engine_artifact import in_engine
@@ -63,12 +64,18 @@ class Prediction:
     is_empty: bool = False
 
 
-def predictions_of(scores: np.ndarray, truncated: Iterable[bool]) -> list[Prediction]:
-    """Return the predictions for scores (n, classes), vectorised, since request threads compete for the interpreter."""
-    order = np.argsort(-scores, axis=1, kind="stable")
-    return [
-        Prediction(*row) for row in zip(scores.tolist(), order.tolist(), map(bool, truncated), strict=True)
-    ]
+def predictions_of(
+    scores: np.ndarray, truncated: Sequence[bool], is_empty: Sequence[bool] = ()
+) -> list[Prediction]:
+    """Return the predictions for scores (n, classes), vectorised, since request threads compete for the interpreter.
+
+    Args:
+        truncated: of each text.
+        is_empty: of each text; default: none is.
+    """
+    order = (-scores).argsort(axis=1, kind="stable")
+    empty = is_empty or [False] * len(scores)
+    return [Prediction(*row) for row in zip(scores.tolist(), order.tolist(), truncated, empty, strict=True)]
 
 
 def load_predictors(
@@ -128,6 +135,7 @@ class Predictor:
 
     Attributes:
         max_cost: maximum cost of texts to predict at once.
+        quick_cost: cost up to which texts have one core alone, so that any thread may predict them; 0: none.
         lane: what it computes with; the passes of predictors with the same lane are computed in turn.
         probe: a text, or a pair, that a sound model can always predict.
     """
@@ -153,10 +161,14 @@ class Predictor:
         self._forward = forward or _forward_of(artifact, most)
         self._max_batch_tokens = _ALONE if is_quantised(artifact.model) else most
         device, is_padded = artifact.model.device, self._forward.is_padded
-        in_one_pass = isinstance(artifact.model, EngineModel) or (device.type == "cuda" and not is_padded)
+        self._is_in_engine = isinstance(artifact.model, EngineModel)
+        in_one_pass = self._is_in_engine or (device.type == "cuda" and not is_padded)
         self.max_cost = most if in_one_pass else _PASSES_AT_ONCE * most
         self.lane = str(device) if device.type == "cuda" else str(id(self))
         self._cores = cores
+        self.quick_cost = 0
+        if self._is_in_engine and cores is not None:
+            self.quick_cost = int(min(most, cores.most_work_of_one() / artifact.model.work_per_token))
 
     def cost_of(self, text: str) -> int:
         """Estimate the tokens of a text in all its windows, without tokenising it."""
@@ -177,34 +189,33 @@ class Predictor:
         micro_batches = plan_inference(self._forward, encoded, self._max_batch_tokens)
         with self._share(encoded):
             logits = compute_logits(self._forward, encoded, micro_batches, len(self.labels), dtype=np.float64)
-        scores = self._probabilities(logits)
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
-        padded = sum(self._forward.tokens_of(encoded.lengths[windows]) for windows in micro_batches)
-        self._metrics.note_pass(len(texts), int(encoded.offsets[-1]), padded)
-        if not np.isfinite(scores).all():
+        self._note_pass(encoded, micro_batches)
+        if not math.isfinite(logits.sum()):  # of float64, which no sum of logits exceeds
             raise ArithmeticError("the model gave a number that is not finite")
-        predictions = predictions_of(scores, encoded.truncated)
-        for index in np.flatnonzero(encoded.text_lengths <= encoder.num_special).tolist():
-            predictions[index] = dataclasses.replace(predictions[index], is_empty=True)
-        return predictions
+        is_empty = encoded.text_lengths <= encoder.num_special
+        return predictions_of(self._probabilities(logits), encoded.truncated.tolist(), is_empty.tolist())
+
+    def _note_pass(self, encoded: EncodedTexts, micro_batches: Sequence[np.ndarray]) -> None:
+        padded = tokens = int(encoded.offsets[-1])
+        if not self._is_in_engine:  # which computes no padding
+            padded = sum(self._forward.tokens_of(encoded.lengths[windows]) for windows in micro_batches)
+        self._metrics.note_pass(len(encoded), tokens, padded)
 
     def _share(self, encoded: EncodedTexts) -> contextlib.AbstractContextManager[None]:
         """Return a context in which a pass over these texts has its threads."""
         if self._cores is None:
             return contextlib.nullcontext()
-        model = self._artifact.model
-        is_known = isinstance(model, EngineModel)
-        return self._cores.for_a_pass(
-            model.work_per_token * int(encoded.offsets[-1]) if is_known else math.inf
-        )
+        if not self._is_in_engine:
+            return self._cores.for_a_pass()
+        return self._cores.for_a_pass(self._artifact.model.work_per_token * int(encoded.offsets[-1]))
 
     def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities for logits, both float64 (n, classes)."""
-        calibrated = torch.from_numpy(logits / self._artifact.temperature)
         if self.facts.is_multi_label:
-            return torch.sigmoid(calibrated).numpy()
-        return torch.softmax(calibrated, dim=1).numpy()
+            return torch.sigmoid(torch.from_numpy(logits / self._artifact.temperature)).numpy()
+        return softmax(logits, self._artifact.temperature)
 
 
 def _predict_first(predictor: Predictor, folder: Path) -> None:

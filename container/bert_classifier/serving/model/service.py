@@ -118,6 +118,7 @@ class ModelService:
             max_cost=predictors[0].max_cost,
             max_waiting_cost=self._config.serving_max_waiting_tokens,
             metrics=self._metrics,
+            quick_cost=predictors[0].quick_cost,
             lanes=[predictor.lane for predictor in predictors],
             probe=predictors[0].probe,
         )

@@ -27,6 +27,12 @@ class ThreadBudget:
         self._passes = 0
         self._lock = threading.Lock()
 
+    def most_work_of_one(self) -> float:
+        """Return the work up to which a pass has one thread, in multiplications of float32, whatever else runs."""
+        if self._most == 1:
+            return math.inf
+        return 2 * WORK_OF_A_THREAD - 1 if self._fewest == 1 else 0
+
     @contextlib.contextmanager
     def for_a_pass(self, work: float = math.inf) -> Iterator[None]:
         """Set the calling thread's share.
@@ -39,8 +45,10 @@ class ThreadBudget:
             share = max(self._least, self._most // self._passes)
         threads = int(max(self._fewest, min(share, work / WORK_OF_A_THREAD)))
         try:
-            torch.get_num_threads()  # a thread's first call of torch would override the number set below
-            torch.set_num_threads(threads)  # for this thread only: OpenMP and MKL keep it per thread
+            if (
+                torch.get_num_threads() != threads
+            ):  # a thread's first call of torch would override the number set below
+                torch.set_num_threads(threads)  # for this thread only: OpenMP and MKL keep it per thread
             yield
         finally:
             with self._lock:
