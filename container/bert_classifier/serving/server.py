@@ -222,6 +222,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
     def _begin_worker(self, _arbiter: Parent, _worker: Worker) -> None:
         """In the worker, first: replace the signal handlers inherited from the parent, which would swallow a stop."""
         exit_on_stop_signals()
+        memory.share_arenas()
 
     def _start_model(self, _worker: Worker) -> None:
         """In the worker: start to write the access log and to load the model."""

@@ -9,6 +9,8 @@ from gunicorn.config import Config
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 
 from bert_classifier.serving.connection import HEAD_S, Connection
+from bert_classifier.serving.refusals import ENDED
+from support.patience import PATIENCE_S
 
 REQUEST = b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
 
@@ -103,3 +105,28 @@ def test_a_head_without_end_is_refused(pair, data, kind):
     while not connection.read_head():
         pass
     assert isinstance(connection.refusal, kind)
+
+
+def test_a_request_is_refused_for_its_thread_only_while_nothing_has_been_answered(pair):
+    """Two answers to one request would be taken for that of the next one."""
+    connection, client = pair
+    for has_answered in (False, True):
+        assert _wait_for(connection, client, REQUEST)
+        connection.hand_over()
+        if has_answered:
+            connection.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        assert connection.answer_for(ENDED) is not has_answered
+        client.settimeout(PATIENCE_S)
+        assert client.recv(10_000) == (b"HTTP/1.1 200 OK\r\n\r\n" if has_answered else ENDED.answer)
+        connection.wait_until(time.monotonic() + PATIENCE_S)
+
+
+def test_to_refuse_for_a_thread_whose_client_has_left_is_no_error(pair):
+    """There is nobody to tell, and others still wait for theirs."""
+    connection, client = pair
+    assert _wait_for(connection, client, REQUEST)
+    connection.hand_over()
+    client.close()
+    time.sleep(0.01)
+    assert connection.answer_for(ENDED)
+    assert connection.answer_for(ENDED)

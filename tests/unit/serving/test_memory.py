@@ -84,3 +84,39 @@ def test_what_was_freed_leaves_the_process():
     )  # fmt: skip
     by_itself, in_all = map(int, done.stdout.split())
     assert by_itself < 10_000_000 < 80_000_000 < in_all
+
+
+# Threads that hold a block each, of a size that the C library takes from a heap.
+_ALLOCATES = """
+import ctypes, sys, threading
+from bert_classifier.serving.memory import share_arenas
+
+if sys.argv[1] == "shared":
+    share_arenas()
+enough = threading.Barrier(13)
+
+def hold():
+    block = bytearray(50_000)
+    enough.wait()
+    enough.wait()
+
+for _ in range(12):
+    threading.Thread(target=hold).start()
+enough.wait()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+enough.wait()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the call")
+@pytest.mark.parametrize(("kind", "most"), [("shared", 2), ("own", 12)])
+def test_threads_share_two_heaps(kind, most):
+    """Else each of a dozen has its own, which keeps what it needed most."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ALLOCATES, kind],
+        env={**os.environ, "PYTHONPATH": str(CONTAINER)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    heaps = done.stdout.count("<heap nr=")
+    assert heaps <= 2 if kind == "shared" else 2 < heaps <= most + 1

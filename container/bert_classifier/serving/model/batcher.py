@@ -68,6 +68,7 @@ class MicroBatcher(Generic[T]):
         self._lock = threading.RLock()  # a job that fails is forgotten at once
         self._wakers = [threading.Condition(self._lock) for _ in predicts]
         self._asleep: list[int] = []  # idle model threads, the most recent last
+        self._lent: set[int] = set()  # idle ones in whose place a request's thread predicts
         self._predicts = [self._timed(*item) for item in enumerate(predicts)]
         self._threads = [
             threading.Thread(target=self._run, args=(number,), name=f"model-{number}", daemon=True)
@@ -115,6 +116,7 @@ class MicroBatcher(Generic[T]):
                 self._waiting_cost += job.waiting_cost
                 self._wake_one()
             else:
+                self._lent.add(place)
                 self._running_cost[place] = job.waiting_cost
         if place is not None:
             self._answer_here(job, place)
@@ -131,11 +133,18 @@ class MicroBatcher(Generic[T]):
         except BaseException:  # noqa: BLE001 - what would end a model thread
             self._note_death()
         finally:
-            with self._lock:
-                self._running_cost[place] = 0
-                self._asleep.append(place)
-                if self._waiting:
-                    self._wake_one()
+            self._take_back(place)
+
+    def _take_back(self, place: int) -> None:
+        with self._lock:
+            self._lent.discard(place)
+            self._running_cost[place] = 0
+            if self._is_closed:  # which has woken the model thread in vain
+                self._wakers[place].notify()
+                return
+            self._asleep.append(place)
+            if self._waiting:
+                self._wake_one()
 
     def _forget(self, job: Job[T]) -> None:
         with self._lock:
@@ -194,11 +203,12 @@ class MicroBatcher(Generic[T]):
             self._running_cost[number] = 0
             while True:
                 self._drop_those_over()
-                if self._waiting:
-                    return self._take_share(number)
-                if self._is_closed:
-                    return []
-                self._asleep.append(number)
+                if number not in self._lent:
+                    if self._waiting:
+                        return self._take_share(number)
+                    if self._is_closed:
+                        return []
+                    self._asleep.append(number)
                 self._wakers[number].wait()
 
     def _wake_one(self) -> None:

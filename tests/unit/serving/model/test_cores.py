@@ -1,6 +1,7 @@
 """The cores' shares: what a pass computes with, alone and beside others, and that each gets what it was dealt."""
 
 import contextlib
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.modeling.inference import compute_logits
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model import predictor as predictors
 from bert_classifier.serving.model.plan import make_plan
-from bert_classifier.serving.model.predictor import load_predictors
+from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from bert_classifier.serving.model.thread_budget import WORK_OF_A_THREAD, ThreadBudget
 from support.fakes import toy_rows
 from support.patience import PATIENCE_S
@@ -52,6 +54,45 @@ def test_a_short_pass_has_as_many_threads_as_have_work(threads_of_work, threads)
         cores = ThreadBudget(make_plan(cores=8, gpus=0, models=1, threads=asked, requests=1))
         with cores.for_a_pass(threads_of_work * WORK_OF_A_THREAD):
             assert torch.get_num_threads() == expected
+
+
+@pytest.mark.parametrize(("cores", "asked"), [(1, None), (2, None), (8, None), (8, 1), (8, 5)])
+def test_work_of_one_thread_never_gets_a_second(cores, asked):
+    """Up to that much work a pass has one thread, with whatever beside it; with just more, alone, it may have two."""
+    budget = ThreadBudget(make_plan(cores=cores, gpus=0, models=1, threads=asked, requests=1))
+    most = budget.most_work_of_one()
+    with budget.for_a_pass(most):
+        assert torch.get_num_threads() == 1 or (asked == 5 and most == 0)
+    with budget.for_a_pass(most + WORK_OF_A_THREAD):
+        assert (torch.get_num_threads() == 1) is math.isinf(most)
+    assert math.isinf(most) is (cores == 1 or asked == 1)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_text_is_quick_that_one_core_computes(artifact_dir, cores):
+    """The engine says up to which cost any thread may predict: all of a pass where there is one core."""
+    plan = make_plan(cores=cores, gpus=0, models=1, threads=None, requests=1)
+    (loaded,) = load_predictors(
+        artifact_dir, plan, max_batch_tokens=None, precision="fp32", metrics=Metrics()
+    )
+    work_of_all = loaded.max_cost * loaded._artifact.model.work_per_token
+    is_all = cores == 1 or work_of_all < 2 * WORK_OF_A_THREAD
+    assert (loaded.quick_cost == loaded.max_cost) is is_all
+    for tokens, threads in (
+        (loaded.quick_cost, 1),
+        (3 * WORK_OF_A_THREAD / loaded._artifact.model.work_per_token, cores),
+    ):
+        with loaded._cores.for_a_pass(tokens * loaded._artifact.model.work_per_token):
+            assert torch.get_num_threads() == threads
+
+
+def test_a_model_of_transformers_has_its_own_threads(artifact_dir):
+    """What the engine does not compute takes all cores, so that no thread of a request may predict."""
+    loaded = Predictor(
+        load_artifact(artifact_dir),
+        cores=ThreadBudget(make_plan(cores=1, gpus=0, models=1, threads=None, requests=1)),
+    )
+    assert loaded.quick_cost == 0
 
 
 def test_a_served_text_has_one_thread_and_a_batch_of_long_ones_all(artifact_dir, monkeypatch):
