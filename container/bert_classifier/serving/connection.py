@@ -11,8 +11,6 @@ from typing import Any
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import TConn
 
-from bert_classifier.serving.refusals import Refusal
-from bert_classifier.serving.system_calls import send_now
 from bert_classifier.serving.timed_socket import TimedSocket, TooSlowError
 
 HEAD_S = 5.0  # from a request's first byte to the end of its head
@@ -104,17 +102,10 @@ class Connection(TConn):  # type: ignore[misc] # gunicorn has no type informatio
 
     def hand_over(self) -> None:
         """Give what has been read to the parser, which a thread then runs without waiting for more."""
-        self.sock.read_until, self.sock.has_answered = time.monotonic(), False
+        self.sock.begin_request()
+        self.sock.read_until = time.monotonic()
         self.parser.unreader.unread(bytes(self._received))
         self._received.clear()
-
-    def answer_for(self, refusal: Refusal) -> bool:
-        """Refuse the request for a thread that does not answer it, and say whether this is its only answer."""
-        is_only = not self.sock.has_answered
-        if is_only:
-            with contextlib.suppress(OSError):
-                send_now(self.sock.fileno(), refusal.answer)
-        return is_only
 
     def shut_down(self) -> None:
         """Say that nothing more follows, and take what has come since.

@@ -31,6 +31,7 @@ class Refusal:
     status: str
     code: str
     error: str
+    headers: str = ""
 
     @property
     def body(self) -> bytes:
@@ -40,7 +41,9 @@ class Refusal:
     @property
     def answer(self) -> bytes:
         """The whole answer."""
-        head = f"HTTP/1.1 {self.status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        head = (
+            f"HTTP/1.1 {self.status}\r\nContent-Type: application/json\r\nConnection: close\r\n{self.headers}"
+        )
         return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
 
 
@@ -145,7 +148,10 @@ _BAD_HEADER = _bad(
 _BAD_REQUEST = _bad("bad_request", "The request is not proper HTTP/1.1.")
 FAILED = Refusal("500 Internal Server Error", "internal_error", "The server failed on this connection.")
 ENDED = Refusal(
-    "503 Service Unavailable", "not_ready", "The server is stopping or has failed. Try again in a moment."
+    "503 Service Unavailable",
+    "not_ready",
+    "The server is stopping or has failed. Try again in a moment.",
+    "Retry-After: 5\r\n",
 )
 CODES = sorted(
     {refusal.code for _, refusal in _OF_TYPE}

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Self
@@ -31,14 +32,14 @@ class TimedSocket(socket.socket):
         owes_continue: whether the client waits for "100 Continue" before it sends the body; recv says it.
         holds_head: whether the next piece to write is an answer's head, which leaves together with the piece after it.
         request_began: when the first byte of the request came, on time.monotonic's clock.
-        has_answered: whether some of the answer has been handed over to be sent.
+        is_answered_for: whether the event loop has answered the request, which its thread had not.
     """
 
     read_until = 0.0
     owes_continue = False
     holds_head = False
     request_began = 0.0
-    has_answered = False
+    is_answered_for = False
     _held = b""
 
     @classmethod
@@ -46,6 +47,7 @@ class TimedSocket(socket.socket):
         """Take over the connection of another socket object."""
         adopted = cls(other.family, other.type, other.proto, fileno=other.detach())
         super(TimedSocket, adopted).settimeout(0.0)
+        adopted.begin_request()
         return adopted
 
     def setblocking(self, _flag: bool, /) -> None:
@@ -76,8 +78,16 @@ class TimedSocket(socket.socket):
         return recv_now(self.fileno(), size)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Write all, or raise TooSlowError if the client does not read it in time."""
-        self.has_answered = True
+        """Write all.
+
+        Raises:
+            TooSlowError: when the client does not read it in time.
+            BrokenPipeError: when the request has been answered for.
+        """
+        if not self._is_answering:
+            if not self._answer.acquire(blocking=False):
+                raise BrokenPipeError(errno.EPIPE, "the request has been answered")
+            self._is_answering = True
         if self.holds_head:
             self.holds_head, self._held = False, data
         else:
@@ -86,6 +96,20 @@ class TimedSocket(socket.socket):
                 self._write(held)
                 held = b""
             self._write(held + data)
+
+    def begin_request(self) -> None:
+        """Expect an answer, which is given once: by a thread or for it."""
+        self._is_answering = self.is_answered_for = False
+        self._answer = threading.Lock()  # which the first to answer takes for good
+
+    def answer_for(self, answer: bytes) -> bool:
+        """Give the whole answer, unless one has begun, and return whether this is the only one."""
+        if not self._answer.acquire(blocking=False):
+            return False
+        self.is_answered_for = True
+        with contextlib.suppress(OSError):
+            send_now(self.fileno(), answer)
+        return True
 
     def write_held(self) -> None:
         """Write the head of an answer without a body."""

@@ -141,7 +141,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type informa
     def _answer_the_rest(self) -> None:
         """Answer, just before the end, what threads have not answered, such as those that wait for a device."""
         for connection in self._in_threads:
-            if connection.answer_for(ENDED):
+            if connection.sock.answer_for(ENDED.answer):
                 self.app.note_refusal(503, ENDED.code, len(ENDED.body), connection.sock.request_began)
 
     # Connections

@@ -23,7 +23,8 @@ def _sabotaged(predict: Callable[[Sequence[str]], Any]) -> Callable[[Sequence[st
 
 
 def _start_sabotaged(self: Any, predicts: Sequence[Callable[[Sequence[str]], Any]], **settings: Any) -> None:
-    _start(self, [_sabotaged(predict) for predict in predicts], **settings)
+    quick = settings.pop("quick_predicts", ())
+    _start(self, [*map(_sabotaged, predicts)], quick_predicts=[*map(_sabotaged, quick)], **settings)
 
 
 MicroBatcher.__init__ = _start_sabotaged  # type: ignore[method-assign]

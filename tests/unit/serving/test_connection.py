@@ -107,17 +107,25 @@ def test_a_head_without_end_is_refused(pair, data, kind):
     assert isinstance(connection.refusal, kind)
 
 
-def test_a_request_is_refused_for_its_thread_only_while_nothing_has_been_answered(pair):
-    """Two answers to one request would be taken for that of the next one."""
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_request_gets_one_answer_and_no_second_one(pair, is_first):
+    """The loop's, or that of its thread, whichever begins first; the next request gets one again."""
     connection, client = pair
-    for has_answered in (False, True):
+    client.settimeout(PATIENCE_S)
+    for _ in range(2):
         assert _wait_for(connection, client, REQUEST)
         connection.hand_over()
-        if has_answered:
-            connection.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        assert connection.answer_for(ENDED) is not has_answered
-        client.settimeout(PATIENCE_S)
-        assert client.recv(10_000) == (b"HTTP/1.1 200 OK\r\n\r\n" if has_answered else ENDED.answer)
+        if is_first:
+            connection.sock.sendall(b"HTTP/1.1 200 ")
+        assert connection.sock.answer_for(ENDED.answer) is not is_first
+        if is_first:
+            connection.sock.sendall(b"OK\r\n\r\n")
+        else:
+            with pytest.raises(BrokenPipeError):
+                connection.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        assert connection.sock.is_answered_for is not is_first
+        expected = b"HTTP/1.1 200 OK\r\n\r\n" if is_first else ENDED.answer
+        assert client.recv(len(expected), socket.MSG_WAITALL) == expected
         connection.wait_until(time.monotonic() + PATIENCE_S)
 
 
@@ -128,5 +136,4 @@ def test_to_refuse_for_a_thread_whose_client_has_left_is_no_error(pair):
     connection.hand_over()
     client.close()
     time.sleep(0.01)
-    assert connection.answer_for(ENDED)
-    assert connection.answer_for(ENDED)
+    assert connection.sock.answer_for(ENDED.answer)

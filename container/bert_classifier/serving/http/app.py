@@ -65,7 +65,7 @@ class _App(LeanFlask):
         def finish() -> None:
             observation.end()
             metrics.observe_request(path, status, observation.total)
-            if entry is not None:
+            if entry is not None and not getattr(environ.get("gunicorn.socket"), "is_answered_for", False):
                 entry.write()
 
         response.call_on_close(finish)

@@ -27,15 +27,16 @@ class MicroBatcher(Generic[T]):
     pass is bounded and shared among requests; unfinished ones return to the end of the queue, so that thousands of
     texts do not delay the others. A model thread takes at most its lane's share of all queued and running work.
 
-    A small request that finds a model thread idle is predicted by the thread that brings it, in that one's place: to
-    wake one thread and to be woken by it takes as long as some tokens in the model.
+    A short text that finds a model thread idle is predicted by the thread that brings it, in that one's place: to wake
+    one thread and to be woken by it takes as long as some tokens in the model. Its deadline is not watched meanwhile.
 
     Args:
         predicts: one function per model thread, which returns one result per text, in order.
         cost_of: cost of a text, such as its tokens.
         max_cost: maximum cost of a pass; a single text may exceed it.
         max_waiting_cost: maximum cost of the queue; a request beyond it is refused, unless the queue is empty.
-        quick_cost: cost up to which a request is predicted by the thread that brings it.
+        quick_cost: cost up to which a text is predicted by the thread that brings it.
+        quick_predicts: what such a thread calls in place of predicts.
         lanes: what each model thread computes with; threads with the same lane compute in turn. Default: each its own.
         probe: a text that a sound model can always predict.
     """
@@ -49,6 +50,7 @@ class MicroBatcher(Generic[T]):
         max_waiting_cost: int,
         metrics: Metrics,
         quick_cost: int = 0,
+        quick_predicts: Sequence[Predict[T]] = (),
         lanes: Sequence[str] = (),
         probe: str = "A plain text that a sound model can always predict.",
     ) -> None:
@@ -70,6 +72,7 @@ class MicroBatcher(Generic[T]):
         self._asleep: list[int] = []  # idle model threads, the most recent last
         self._lent: set[int] = set()  # idle ones in whose place a request's thread predicts
         self._predicts = [self._timed(*item) for item in enumerate(predicts)]
+        self._quick_predicts = [self._timed(*item) for item in enumerate(quick_predicts or predicts)]
         self._threads = [
             threading.Thread(target=self._run, args=(number,), name=f"model-{number}", daemon=True)
             for number in range(len(predicts))
@@ -123,13 +126,15 @@ class MicroBatcher(Generic[T]):
         return job.future
 
     def _is_quick(self, job: Job[T]) -> bool:
-        return job.waiting_cost <= self._quick_cost and not self._waiting and not job.is_over()
+        # Not several texts: idle model threads would share them.
+        is_small = len(job.texts) == 1 and job.waiting_cost <= self._quick_cost
+        return is_small and not self._waiting and not job.is_over()
 
     def _answer_here(self, job: Job[T], place: int) -> None:
         """Predict a request in the calling thread, in the place of a model thread that is idle."""
         try:
             self._metrics.observe_stage("queue", job.future.note_taken(time.monotonic()))
-            self._answer([job.take(job.waiting_cost)], self._predicts[place])
+            self._answer([job.take(job.waiting_cost)], self._quick_predicts[place])
         except BaseException:  # noqa: BLE001 - what would end a model thread
             self._note_death()
         finally:
@@ -189,9 +194,9 @@ class MicroBatcher(Generic[T]):
         try:
             while chunks := self._next_pass(number):
                 self._answer(chunks, self._predicts[number])
-        finally:
-            if not self._is_closed:
-                self._note_death()
+        except BaseException:
+            self._note_death()
+            raise
 
     def _note_death(self) -> None:
         logger.critical("a model thread has died: no request can be answered any more")

@@ -135,7 +135,7 @@ class Predictor:
 
     Attributes:
         max_cost: maximum cost of texts to predict at once.
-        quick_cost: cost up to which texts have one core alone, so that any thread may predict them; 0: none.
+        quick_cost: cost up to which a text has one core alone, so that any thread may predict it; 0: none.
         lane: what it computes with; the passes of predictors with the same lane are computed in turn.
         probe: a text, or a pair, that a sound model can always predict.
     """
@@ -174,11 +174,12 @@ class Predictor:
         """Estimate the tokens of a text in all its windows, without tokenising it."""
         return self._artifact.encoder.cost_of(text)
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+    def predict(self, texts: Sequence[str], *, on_one_core: bool = False) -> list[Prediction]:
         """Return a prediction for each text, in order; other texts affect it by rounding at most, even in int8.
 
         Args:
             texts: texts without a records.text_problem; TextPairs if the model is one of pairs.
+            on_one_core: whatever their tokens are. A thread that computes on several keeps as many others for itself.
         Raises:
             ArithmeticError: when a logit is not finite.
         """
@@ -187,7 +188,7 @@ class Predictor:
         encoded = encoder.encode_batch(texts)
         tokenised = time.monotonic()
         micro_batches = plan_inference(self._forward, encoded, self._max_batch_tokens)
-        with self._share(encoded):
+        with self._share(encoded, on_one_core=on_one_core):
             logits = compute_logits(self._forward, encoded, micro_batches, len(self.labels), dtype=np.float64)
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
@@ -203,10 +204,12 @@ class Predictor:
             padded = sum(self._forward.tokens_of(encoded.lengths[windows]) for windows in micro_batches)
         self._metrics.note_pass(len(encoded), tokens, padded)
 
-    def _share(self, encoded: EncodedTexts) -> contextlib.AbstractContextManager[None]:
+    def _share(self, encoded: EncodedTexts, *, on_one_core: bool) -> contextlib.AbstractContextManager[None]:
         """Return a context in which a pass over these texts has its threads."""
         if self._cores is None:
             return contextlib.nullcontext()
+        if on_one_core:
+            return self._cores.for_a_pass(0.0)
         if not self._is_in_engine:
             return self._cores.for_a_pass()
         return self._cores.for_a_pass(self._artifact.model.work_per_token * int(encoded.offsets[-1]))

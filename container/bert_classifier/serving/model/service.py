@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bert_classifier.data.text_columns import FixedColumns
@@ -119,6 +120,7 @@ class ModelService:
             max_waiting_cost=self._config.serving_max_waiting_tokens,
             metrics=self._metrics,
             quick_cost=predictors[0].quick_cost,
+            quick_predicts=[partial(predictor.predict, on_one_core=True) for predictor in predictors],
             lanes=[predictor.lane for predictor in predictors],
             probe=predictors[0].probe,
         )

@@ -37,7 +37,7 @@ class ToyPredictor:
     about: Mapping[str, Any] = {}
     facts = ModelFacts(64)
     thresholds = None
-    max_cost = 512
+    max_cost, quick_cost = 512, 0
     lane = "toy"
     probe = "any"
 

@@ -14,6 +14,7 @@ from bert_classifier.artifact.artifact import load_artifact
 from bert_classifier.modeling.inference import compute_logits
 from bert_classifier.serving.metrics import Metrics
 from bert_classifier.serving.model import predictor as predictors
+from bert_classifier.serving.model import thread_budget
 from bert_classifier.serving.model.plan import make_plan
 from bert_classifier.serving.model.predictor import Predictor, load_predictors
 from bert_classifier.serving.model.thread_budget import WORK_OF_A_THREAD, ThreadBudget
@@ -84,6 +85,25 @@ def test_a_text_is_quick_that_one_core_computes(artifact_dir, cores):
     ):
         with loaded._cores.for_a_pass(tokens * loaded._artifact.model.work_per_token):
             assert torch.get_num_threads() == threads
+
+
+def test_a_text_that_is_longer_than_it_seems_has_one_core_too(artifact_dir, monkeypatch):
+    """Where a request's own thread predicts: OpenMP would keep more threads for each such thread for ever."""
+    monkeypatch.setattr(thread_budget, "WORK_OF_A_THREAD", 1)
+    plan = make_plan(cores=2, gpus=0, models=1, threads=None, requests=1)
+    (loaded,) = load_predictors(
+        artifact_dir, plan, max_batch_tokens=None, precision="fp32", metrics=Metrics()
+    )
+    seen: list[int] = []
+
+    def note(*arguments: Any, **named: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return compute_logits(*arguments, **named)
+
+    monkeypatch.setattr(predictors, "compute_logits", note)
+    alike = [loaded.predict(TEXTS[:1], on_one_core=is_on_one)[0].scores for is_on_one in (True, False)]
+    assert seen == [1, 2]
+    np.testing.assert_allclose(*alike, atol=1e-6)
 
 
 def test_a_model_of_transformers_has_its_own_threads(artifact_dir):

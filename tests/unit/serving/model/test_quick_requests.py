@@ -92,14 +92,39 @@ def _held(batcher: MicroBatcher[str], model: Model, pool: ThreadPoolExecutor, te
 def test_whoever_brings_it_predicts_it(make, model):
     """The results are there when submit returns, and no other thread has done anything."""
     batcher = make()
-    assert batcher.submit(["a", "b"], LATER).result(0) == ["A", "B"]
-    assert model.passes == [(threading.current_thread().name, ["a", "b"])]
+    assert batcher.submit(["a"], LATER).result(0) == ["A"]
+    assert model.passes == [(threading.current_thread().name, ["a"])]
 
 
 def test_a_larger_one_is_left_to_the_model_thread(make, model):
     """What costs more than quick_cost may need several cores, which only a model thread has."""
     assert make().submit(["a" * (QUICK + 1)], LATER).result(PATIENCE_S) == ["A" * (QUICK + 1)]
     assert model.passes[0][0] == "model-0"
+
+
+def test_several_texts_are_shared_by_idle_model_threads(make, model):
+    """One thread alone would take twice as long for them, however short they are."""
+    both = threading.Barrier(2, timeout=PATIENCE_S)
+    model.predict, predict = lambda texts: (both.wait(), predict(texts))[1], model.predict
+    assert make(threads=2).submit(["a", "b"], LATER).result(PATIENCE_S) == ["A", "B"]
+    assert sorted(name for name, _ in model.passes) == ["model-0", "model-1"]
+
+
+def test_it_may_be_predicted_otherwise_than_by_model_threads(model):
+    """Such as on one core."""
+    batcher = MicroBatcher(
+        [model.predict],
+        cost_of=len,
+        max_cost=100,
+        max_waiting_cost=1000,
+        metrics=Metrics(),
+        quick_cost=QUICK,
+        quick_predicts=[lambda texts: [f"quick {text}" for text in texts]],
+    )
+    _wait_until(lambda: batcher._asleep)
+    assert batcher.submit(["a"], LATER).result(0) == ["quick a"]
+    assert batcher.submit(["a", "b"], LATER).result(PATIENCE_S) == ["A", "B"]
+    assert batcher.close(PATIENCE_S)
 
 
 def test_nobody_computes_beside_as_many_as_there_are_models(make, model, pool):
@@ -125,11 +150,12 @@ def test_the_next_one_finds_the_place_free_again(make, model):
     assert [name == "model-0" for name, _ in model.passes] == [False, True] * 3
 
 
-def test_only_the_culprit_fails(make):
-    """A text that fails in the model is an error in its place, also here."""
-    results = make().submit(["a", "poison"], LATER).result(0)
-    assert results[0] == "A"
-    assert isinstance(results[1], ValueError)
+def test_a_text_that_fails_here_fails_alone(make):
+    """Its error is raised; the model answers the next one."""
+    batcher = make()
+    with pytest.raises(ValueError, match="poison"):
+        batcher.submit(["poison"], LATER).result(0)
+    assert batcher.submit(["a"], LATER).result(0) == ["A"]
 
 
 def test_what_would_end_a_model_thread_ends_the_model(make):
