@@ -40,6 +40,8 @@ class TimedSocket(socket.socket):
     holds_head = False
     request_began = 0.0
     is_answered_for = False
+    _is_answering = False
+    _answer: "threading.Lock"  # which the first to answer takes for good
     _held = b""
 
     @classmethod
@@ -100,7 +102,7 @@ class TimedSocket(socket.socket):
     def begin_request(self) -> None:
         """Expect an answer, which is given once: by a thread or for it."""
         self._is_answering = self.is_answered_for = False
-        self._answer = threading.Lock()  # which the first to answer takes for good
+        self._answer = threading.Lock()
 
     def answer_for(self, answer: bytes) -> bool:
         """Give the whole answer, unless one has begun, and return whether this is the only one."""

@@ -83,6 +83,7 @@ def test_a_text_is_quick_that_one_core_computes(artifact_dir, cores):
         (loaded.quick_cost, 1),
         (3 * WORK_OF_A_THREAD / loaded._artifact.model.work_per_token, cores),
     ):
+        assert loaded._cores is not None
         with loaded._cores.for_a_pass(tokens * loaded._artifact.model.work_per_token):
             assert torch.get_num_threads() == threads
 
@@ -103,7 +104,7 @@ def test_a_text_that_is_longer_than_it_seems_has_one_core_too(artifact_dir, monk
     monkeypatch.setattr(predictors, "compute_logits", note)
     alike = [loaded.predict(TEXTS[:1], on_one_core=is_on_one)[0].scores for is_on_one in (True, False)]
     assert seen == [1, 2]
-    np.testing.assert_allclose(*alike, atol=1e-6)
+    np.testing.assert_allclose(alike[0], alike[1], atol=1e-6)
 
 
 def test_a_model_of_transformers_has_its_own_threads(artifact_dir):

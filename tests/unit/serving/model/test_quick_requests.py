@@ -104,9 +104,12 @@ def test_a_larger_one_is_left_to_the_model_thread(make, model):
 
 def test_several_texts_are_shared_by_idle_model_threads(make, model):
     """One thread alone would take twice as long for them, however short they are."""
-    both = threading.Barrier(2, timeout=PATIENCE_S)
-    model.predict, predict = lambda texts: (both.wait(), predict(texts))[1], model.predict
-    assert make(threads=2).submit(["a", "b"], LATER).result(PATIENCE_S) == ["A", "B"]
+    batcher = make(threads=2)
+    model.may_go.clear()
+    both = batcher.submit(["a", "b"], LATER)
+    _wait_until(lambda: len(model.passes) == 2)
+    model.may_go.set()
+    assert both.result(PATIENCE_S) == ["A", "B"]
     assert sorted(name for name, _ in model.passes) == ["model-0", "model-1"]
 
 
