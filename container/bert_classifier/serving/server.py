@@ -174,7 +174,7 @@ class _Server(BaseApplication):  # type: ignore[misc] # gunicorn has no type inf
         self._service.fail(memory.NO_MEMORY)
 
     def note_refusal(self, status: int, code: str, bytes_out: int, began: float) -> None:
-        """In the worker: count and log a request that was not valid HTTP and never reached the application."""
+        """In the worker: count and log a request that was refused outside the application, such as improper HTTP."""
         self._metrics.note_request(status)
         self._metrics.note_parser_refusal(code)
         self._metrics.observe_request(OTHER, status, time.monotonic() - began)
