@@ -14,10 +14,10 @@ from gunicorn.workers.gthread import TConn
 from bert_classifier.serving.timed_socket import TimedSocket, TooSlowError
 
 HEAD_S = 5.0  # from a request's first byte to the end of its head
+OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _LONGEST_HEAD = 64 * 1024
 _READ_SIZE = 16 * 1024
 _DISCARD_SIZE = 64 * 1024
-OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _END_OF_HEAD = re.compile(rb"\n\r?\n")  # bare line feeds too: the parser refuses them at once
 
 
