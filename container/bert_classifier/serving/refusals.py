@@ -7,6 +7,8 @@ from typing import Any
 
 from gunicorn.http import errors
 
+from bert_classifier.serving.model.pending import ended_error
+
 _HOST = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:[0-9]*)?", re.ASCII
 )  # RFC 3986; empty is valid
@@ -147,12 +149,8 @@ _BAD_HEADER = _bad(
 )
 _BAD_REQUEST = _bad("bad_request", "The request is not proper HTTP/1.1.")
 FAILED = Refusal("500 Internal Server Error", "internal_error", "The server failed on this connection.")
-ENDED = Refusal(
-    "503 Service Unavailable",
-    "not_ready",
-    "The server is stopping or has failed. Try again in a moment.",
-    "Retry-After: 5\r\n",
-)
+_ENDED = ended_error()
+ENDED = Refusal("503 Service Unavailable", _ENDED.code, str(_ENDED), "Retry-After: 5\r\n")
 CODES = sorted(
     {refusal.code for _, refusal in _OF_TYPE}
     | {refusal.code for refusal in (*_OF_HEADER.values(), _BAD_HEADER, _BAD_REQUEST, FAILED, ENDED)}

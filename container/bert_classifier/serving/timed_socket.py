@@ -32,14 +32,12 @@ class TimedSocket(socket.socket):
         owes_continue: whether the client waits for "100 Continue" before it sends the body; recv says it.
         holds_head: whether the next piece to write is an answer's head, which leaves together with the piece after it.
         request_began: when the first byte of the request came, on time.monotonic's clock.
-        is_answered_for: whether the event loop has answered the request, which its thread had not.
     """
 
     read_until = 0.0
     owes_continue = False
     holds_head = False
     request_began = 0.0
-    is_answered_for = False
     _is_answering = False
     _answer: "threading.Lock"  # which the first to answer takes for good
     _held = b""
@@ -101,14 +99,17 @@ class TimedSocket(socket.socket):
 
     def begin_request(self) -> None:
         """Expect an answer, which is given once: by a thread or for it."""
-        self._is_answering = self.is_answered_for = False
-        self._answer = threading.Lock()
+        self._is_answering, self._answer = False, threading.Lock()
+
+    @property
+    def is_answered_for(self) -> bool:
+        """Whether the event loop has answered the request, which its thread, the one that asks, had not."""
+        return self._answer.locked() and not self._is_answering
 
     def answer_for(self, answer: bytes) -> bool:
         """Give the whole answer, unless one has begun, and return whether this is the only one."""
         if not self._answer.acquire(blocking=False):
             return False
-        self.is_answered_for = True
         with contextlib.suppress(OSError):
             send_now(self.fileno(), answer)
         return True

@@ -192,17 +192,12 @@ class Predictor:
             logits = compute_logits(self._forward, encoded, micro_batches, len(self.labels), dtype=np.float64)
         self._metrics.observe_stage("tokenise", tokenised - began)
         self._metrics.observe_stage("model", time.monotonic() - tokenised)
-        self._note_pass(encoded, micro_batches)
+        padded = sum(self._forward.tokens_of(encoded.lengths[windows]) for windows in micro_batches)
+        self._metrics.note_pass(len(texts), int(encoded.offsets[-1]), padded)
         if not math.isfinite(logits.sum()):  # of float64, which no sum of logits exceeds
             raise ArithmeticError("the model gave a number that is not finite")
         is_empty = encoded.text_lengths <= encoder.num_special
         return predictions_of(self._probabilities(logits), encoded.truncated.tolist(), is_empty.tolist())
-
-    def _note_pass(self, encoded: EncodedTexts, micro_batches: Sequence[np.ndarray]) -> None:
-        padded = tokens = int(encoded.offsets[-1])
-        if not self._is_in_engine:  # which computes no padding
-            padded = sum(self._forward.tokens_of(encoded.lengths[windows]) for windows in micro_batches)
-        self._metrics.note_pass(len(encoded), tokens, padded)
 
     def _share(self, encoded: EncodedTexts, *, on_one_core: bool) -> contextlib.AbstractContextManager[None]:
         """Return a context in which a pass over these texts has its threads."""

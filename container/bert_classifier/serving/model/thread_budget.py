@@ -45,10 +45,8 @@ class ThreadBudget:
             share = max(self._least, self._most // self._passes)
         threads = int(max(self._fewest, min(share, work / WORK_OF_A_THREAD)))
         try:
-            if (
-                torch.get_num_threads() != threads
-            ):  # a thread's first call of torch would override the number set below
-                torch.set_num_threads(threads)  # for this thread only: OpenMP and MKL keep it per thread
+            torch.get_num_threads()  # a thread's first call of torch would override the number set below
+            torch.set_num_threads(threads)  # for this thread only: OpenMP and MKL keep it per thread
             yield
         finally:
             with self._lock:
